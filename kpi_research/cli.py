@@ -1,0 +1,187 @@
+"""The command line `kpi-research`: each command a thin call. Heavy imports wait until a command needs them."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+import traceback
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from kpi_research import __version__
+from kpi_research.errors import InputError, KpiResearchError
+from kpi_research.language import LANGUAGES, Language, say
+
+if TYPE_CHECKING:
+    from kpi_research.run.client import Client
+    from kpi_research.run.job import JobResult
+
+OK, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+LISTED = ("kpis", "schemes", "sections")
+DEMO_QUARTERS = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command.
+
+    Returns
+    -------
+    0 all well; 1 something failed while running; 2 the input is wrong; 130 interrupted.
+    """
+    _write_utf8()
+    language = system_language()
+    given = parser(language).parse_args(arguments)
+    language = given.language or language
+    try:
+        return int(given.run(given, language))
+    except KeyboardInterrupt:
+        print(say("cli.interrupted", language), file=sys.stderr)  # noqa: T201
+        return INTERRUPTED
+    except KpiResearchError as error:
+        if given.debug:
+            raise
+        print(error.text(language), file=sys.stderr)  # noqa: T201
+        return WRONG_INPUT if isinstance(error, InputError) else FAILED
+    except Exception as error:
+        if given.debug:
+            raise
+        _say_unexpected(error, language)
+        return FAILED
+
+
+def parser(language: Language) -> argparse.ArgumentParser:
+    """The grammar of the command line, its help in one language."""
+
+    def help_of(key: str) -> str:
+        return say(f"cli.help.{key}", language)
+
+    common = argparse.ArgumentParser(add_help=False)
+    common.add_argument("--language", choices=LANGUAGES, help=help_of("language"))
+    common.add_argument("--debug", action="store_true", help=help_of("debug"))
+    top = argparse.ArgumentParser("kpi-research", description=help_of("top"))
+    top.add_argument("--version", action="version", version=__version__)
+    commands = top.add_subparsers(required=True, metavar="COMMAND")
+
+    def command(name: str, run: Callable[[argparse.Namespace, Language], int]) -> argparse.ArgumentParser:
+        made = commands.add_parser(name, help=help_of(name), description=help_of(name), parents=[common])
+        made.set_defaults(run=run)
+        return made
+
+    demo = command("demo", _demo)
+    demo.add_argument("--out", type=Path, help=help_of("out"))
+    check = command("check", _check)
+    check.add_argument("client", type=Path, help=help_of("client"))
+    check.add_argument("--json", action="store_true", help=help_of("json"))
+    run = command("run", _run)
+    run.add_argument("client", type=Path, help=help_of("client"))
+    run.add_argument("--period", action="append", default=[], help=help_of("period"))
+    run.add_argument("--team", nargs="+", default=[], metavar="ID", help=help_of("team"))
+    run.add_argument("--notebook", nargs="+", default=[], metavar="NAME", help=help_of("notebook"))
+    run.add_argument("--out", type=Path, help=help_of("out"))
+    for made in (demo, run):
+        made.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help=help_of("jobs"))
+        made.add_argument("--force", action="store_true", help=help_of("force"))
+    listing = command("list", _list)
+    listing.add_argument("what", choices=LISTED, help=help_of("what"))
+    listing.add_argument("--json", action="store_true", help=help_of("json"))
+    return top
+
+
+def system_language() -> Language:
+    """Chinese where the system speaks Chinese, otherwise English."""
+    names = (os.environ.get(name, "") for name in ("KPI_LANGUAGE", "LC_ALL", "LC_MESSAGES", "LANG"))
+    return "zh" if next((name for name in names if name), "").lower().startswith("zh") else "en"
+
+
+def _demo(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.client import open_client
+
+    path = Path(__file__).parent.parent / "params" / "demo.yaml"
+    print(say("cli.reading", language, client=path.name), file=sys.stderr)  # noqa: T201
+    client = open_client(path)
+    periods = [period.name for period in client.periods("quarter")[-DEMO_QUARTERS:]]
+    return _make(client, periods, given, language)
+
+
+def _run(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.client import open_client
+
+    print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
+    client = open_client(given.client)
+    latest = [period.name for period in client.periods("quarter")[-1:]]
+    if not (given.period or latest):
+        print(say("cli.no_quarter", language, until=client.data.parts.until.isoformat()), file=sys.stderr)  # noqa: T201
+        return WRONG_INPUT
+    return _make(client, given.period or latest, given, language)
+
+
+def _make(client: Client, periods: Sequence[str], given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.terminal import make_periods
+
+    failed, indexes = make_periods(
+        client,
+        periods,
+        out=given.out,
+        jobs=given.jobs,
+        force=given.force,
+        teams=getattr(given, "team", ()),
+        notebooks=getattr(given, "notebook", ()),
+        language=language,
+    )
+    for result in failed:
+        _say_failed(result, language)
+    for index in indexes:
+        print(index)  # noqa: T201
+    return FAILED if failed else OK
+
+
+def _check(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.checkup import checkup, print_checkup
+
+    found = checkup(given.client)
+    if given.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))  # noqa: T201
+    else:
+        print_checkup(found, language)
+    return OK
+
+
+def _list(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.listing import listing, print_listing
+
+    rows = listing(given.what)
+    if given.json:
+        print(json.dumps(rows, ensure_ascii=False, indent=1))  # noqa: T201
+    else:
+        print_listing(given.what, rows, language)
+    return OK
+
+
+def _say_failed(result: JobResult, language: Language) -> None:
+    reason = result.error.text(language) if result.error else ""
+    print(say("cli.failed", language, report=result.name, reason=reason), file=sys.stderr)  # noqa: T201
+
+
+def _say_unexpected(error: Exception, language: Language) -> None:
+    where = traceback.extract_tb(error.__traceback__)[-1]
+    place = f"{Path(where.filename).name}:{where.lineno}"
+    told = f"{type(error).__name__}: {error}"
+    print(say("cli.unexpected", language, error=told, place=place), file=sys.stderr)  # noqa: T201
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise argparse.ArgumentTypeError(text)
+    return number
+
+
+def _write_utf8() -> None:
+    """Chinese must not stop a terminal or a pipe that was set up for something else."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure: Any = getattr(stream, "reconfigure", None)
+        if reconfigure:
+            reconfigure(encoding="utf-8", errors="replace")

@@ -1,0 +1,331 @@
+"""What every CRM must become: the canonical tables, as data.
+
+Ids are text. Times are the tenant's local time without a zone. Money stands beside its `currency`. Durations end in
+`_hours` or `_days`, shares are 0 to 1. A column may be null only where it says `nullable`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import pandas as pd
+
+ColumnKind = Literal["id", "text", "choice", "date", "time", "money", "number", "share", "flag"]
+Severity = Literal["reject", "count"]
+
+
+@dataclass(frozen=True)
+class Column:
+    """One column of a canonical table.
+
+    Parameters
+    ----------
+    kind
+        How its text is read; `choice` takes only `choices`.
+    nullable
+        Whether a row may lack it. A table may lack a nullable column altogether.
+    refers
+        The table whose key it repeats. `unmatched` says whether a row without partner is rejected or only counted.
+    """
+
+    kind: ColumnKind
+    nullable: bool = False
+    choices: tuple[str, ...] = ()
+    refers: str | None = None
+    unmatched: Severity = "count"
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A row-wise rule over more than one column; its name is that of its function.
+
+    `passes(frame)` gives a boolean Series, true where the row is in order. Nulls must be decided by the function.
+    """
+
+    passes: Callable[[pd.DataFrame], pd.Series]
+    severity: Severity = "reject"
+
+    @property
+    def name(self) -> str:
+        """The name under which rejected rows are counted."""
+        return self.passes.__name__
+
+
+@dataclass(frozen=True)
+class Table:
+    """A canonical table: its key (no two rows share it), columns and rules."""
+
+    name: str
+    key: tuple[str, ...]
+    columns: dict[str, Column]
+    rules: tuple[Rule, ...] = ()
+
+
+def closed_after_created(rows: pd.DataFrame) -> pd.Series:
+    """An opportunity is closed on or after the day it was created."""
+    return (
+        rows["closed_at"].isna() | rows["created_at"].isna() | (rows["closed_at"] >= rows["created_at"].dt.normalize())
+    )
+
+
+def closed_when_decided(rows: pd.DataFrame) -> pd.Series:
+    """A won or lost opportunity has a closing time."""
+    return ~rows["outcome"].isin(["won", "lost"]) | rows["closed_at"].notna()
+
+
+def left_after_hired(rows: pd.DataFrame) -> pd.Series:
+    """Nobody leaves before being hired."""
+    return rows["left_on"].isna() | rows["hired_on"].isna() | (rows["left_on"] >= rows["hired_on"])
+
+
+def ends_after_start(rows: pd.DataFrame) -> pd.Series:
+    """An assignment ends after it starts."""
+    return rows["until"].isna() | rows["since"].isna() | (rows["until"] >= rows["since"])
+
+
+def recorded_after_occurred(rows: pd.DataFrame) -> pd.Series:
+    """Nothing is on file more than a day before it happened."""
+    early = rows["occurred_at"] - rows["recorded_at"] > pd.Timedelta(days=1)
+    return rows["recorded_at"].isna() | ~early
+
+
+def score_within_scale(rows: pd.DataFrame) -> pd.Series:
+    """A survey score lies on its scale."""
+    return rows["score"].between(rows["scale_min"], rows["scale_max"]) & (rows["scale_max"] > rows["scale_min"])
+
+
+_ID = Column("id")
+_ID_OR_NULL = Column("id", nullable=True)
+_TEXT = Column("text", nullable=True)
+_DATE = Column("date", nullable=True)
+_TIME = Column("time", nullable=True)
+_NUMBER = Column("number", nullable=True)
+_CURRENCY = Column("text", nullable=True)
+_OWNER = Column("id", nullable=True, refers="people", unmatched="count")
+_ACCOUNT = Column("id", nullable=True, refers="accounts", unmatched="count")
+
+_TABLES = (
+    Table(
+        "people",
+        ("person_id",),
+        {
+            "person_id": _ID,
+            "name": Column("text"),
+            "role": _TEXT,
+            "employee_no": _ID_OR_NULL,
+            "hired_on": _DATE,
+            "left_on": _DATE,
+        },
+        (Rule(left_after_hired),),
+    ),
+    Table(
+        "teams",
+        ("team_id",),
+        {"team_id": _ID, "name": Column("text"), "parent_id": _ID_OR_NULL, "sales_model": _TEXT, "region": _TEXT},
+    ),
+    Table(
+        "assignments",
+        ("person_id", "team_id", "since"),
+        {
+            "person_id": Column("id", refers="people", unmatched="reject"),
+            "team_id": Column("id", refers="teams", unmatched="reject"),
+            "since": _DATE,
+            "until": _DATE,
+        },
+        (Rule(ends_after_start),),
+    ),
+    Table(
+        "accounts",
+        ("account_id",),
+        {
+            "account_id": _ID,
+            "name": _TEXT,
+            "industry": _TEXT,
+            "tier": _TEXT,
+            "region": _TEXT,
+            "owner_id": _OWNER,
+            "created_at": _TIME,
+        },
+    ),
+    Table(
+        "products",
+        ("product_id",),
+        {"product_id": _ID, "name": _TEXT, "series": _TEXT, "list_price": Column("money", nullable=True)},
+    ),
+    Table(
+        "leads",
+        ("lead_id",),
+        {
+            "lead_id": _ID,
+            "source": _TEXT,
+            "owner_id": _OWNER,
+            "account_id": _ACCOUNT,
+            "created_at": Column("time"),
+            "qualified_at": _TIME,
+            "converted_at": _TIME,
+            "opportunity_id": _ID_OR_NULL,
+        },
+    ),
+    Table(
+        "opportunities",
+        ("opportunity_id",),
+        {
+            "opportunity_id": _ID,
+            "account_id": _ACCOUNT,
+            "owner_id": _OWNER,
+            "product": Column("text", nullable=True, refers="products", unmatched="count"),
+            "amount": Column("money", nullable=True),
+            "currency": _CURRENCY,
+            "created_at": _TIME,
+            "stage": _TEXT,
+            "expected_close_on": _DATE,
+            "closed_at": _TIME,
+            "outcome": Column("choice", choices=("won", "lost", "void", "open")),
+        },
+        (Rule(closed_after_created), Rule(closed_when_decided)),
+    ),
+    Table(
+        "stage_changes",
+        ("opportunity_id", "stage", "entered_at"),
+        {
+            "opportunity_id": Column("id", refers="opportunities", unmatched="reject"),
+            "stage": Column("text"),
+            "entered_at": Column("time"),
+            "recorded_at": _TIME,
+        },
+    ),
+    Table(
+        "activities",
+        ("activity_id",),
+        {
+            "activity_id": _ID,
+            "person_id": Column("id", refers="people", unmatched="count"),
+            "kind": Column("text"),
+            "account_id": _ACCOUNT,
+            "lead_id": _ID_OR_NULL,
+            "opportunity_id": _ID_OR_NULL,
+            "occurred_at": Column("time"),
+            "recorded_at": _TIME,
+            "minutes": _NUMBER,
+            "effective": Column("flag", nullable=True),
+            "longitude": _NUMBER,
+            "latitude": _NUMBER,
+            "note_hash": _TEXT,
+        },
+        (Rule(recorded_after_occurred),),
+    ),
+    Table(
+        "contracts",
+        ("contract_id",),
+        {
+            "contract_id": _ID,
+            "account_id": _ACCOUNT,
+            "opportunity_id": _ID_OR_NULL,
+            "owner_id": _OWNER,
+            "signed_at": Column("time"),
+            "amount": Column("money"),
+            "cost": Column("money", nullable=True),
+            "currency": _CURRENCY,
+            "kind": Column("choice", nullable=True, choices=("new", "renewal", "repeat")),
+            "ends_on": _DATE,
+            "cancelled_at": _TIME,
+            "approved_at": _TIME,
+        },
+    ),
+    Table(
+        "receivables",
+        ("receivable_id",),
+        {
+            "receivable_id": _ID,
+            "contract_id": Column("id", refers="contracts", unmatched="reject"),
+            "due_on": Column("date"),
+            "amount_due": Column("money"),
+        },
+    ),
+    Table(
+        "payments",
+        ("payment_id",),
+        {
+            "payment_id": _ID,
+            "contract_id": Column("id", refers="contracts", unmatched="reject"),
+            "paid_at": Column("time"),
+            "amount": Column("money"),
+            "approved_at": _TIME,
+        },
+    ),
+    Table(
+        "surveys",
+        ("survey_id",),
+        {
+            "survey_id": _ID,
+            "kind": Column("choice", choices=("csat", "nps", "peer", "delivery", "employee")),
+            "account_id": _ACCOUNT,
+            "subject_id": Column("id", nullable=True, refers="people", unmatched="count"),
+            "rater_id": _ID_OR_NULL,
+            "score": Column("number"),
+            "scale_min": Column("number"),
+            "scale_max": Column("number"),
+            "answered_at": Column("time"),
+        },
+        (Rule(score_within_scale),),
+    ),
+    Table(
+        "learning",
+        ("record_id",),
+        {
+            "record_id": _ID,
+            "person_id": Column("id", refers="people", unmatched="count"),
+            "kind": Column("choice", choices=("training", "sharing", "cross_team", "help")),
+            "occurred_at": Column("time"),
+            "offered": _NUMBER,
+            "confirmed_by": _ID_OR_NULL,
+        },
+    ),
+    Table(
+        "channels",
+        ("channel_id",),
+        {
+            "channel_id": _ID,
+            "name": _TEXT,
+            "owner_id": _OWNER,
+            "opened_at": _TIME,
+            "stores_target": _NUMBER,
+            "stores_stocked": _NUMBER,
+            "stores_selling": _NUMBER,
+        },
+    ),
+    Table(
+        "targets",
+        ("scope", "scope_id", "kpi", "period", "version"),
+        {
+            "scope": Column("choice", choices=("company", "team", "person")),
+            "scope_id": _ID,
+            "kpi": Column("text"),
+            "period": Column("text"),
+            "base": Column("number"),
+            "stretch": _NUMBER,
+            "band": _NUMBER,
+            "version": Column("text", nullable=True),
+            "effective_from": _DATE,
+            "approved_by": _TEXT,
+            "reason": _TEXT,
+        },
+    ),
+    Table(
+        "changes",
+        ("table", "record_id", "field", "changed_at"),
+        {
+            "table": Column("text"),
+            "record_id": _ID,
+            "field": Column("text"),
+            "old": _TEXT,
+            "new": _TEXT,
+            "changed_by": _ID_OR_NULL,
+            "changed_at": Column("time"),
+        },
+    ),
+)
+
+TABLES: dict[str, Table] = {table.name: table for table in _TABLES}

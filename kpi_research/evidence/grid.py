@@ -1,0 +1,111 @@
+"""The long panel as one person x period array a KPI, and the rows that a regression can use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from kpi_research.errors import InputError, Problem
+from kpi_research.evidence.fixed_effects import Codes, FloatArray, within
+
+KEY = ["entity_id", "period", "kpi"]
+COLUMNS = ["level", *KEY, "value", "status"]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """Every KPI of every person in every period.
+
+    Parameters
+    ----------
+    periods
+        T names in order; neighbours here are consecutive.
+    values
+        By KPI an N x T array in the KPI's natural unit; NaN where it has no value.
+    active
+        N x T: whether a person has any KPI in a period, so that a value of every KPI is to be expected.
+    """
+
+    people: tuple[str, ...]
+    periods: tuple[str, ...]
+    values: Mapping[str, FloatArray]
+    active: npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Rows:
+    """The n person-periods of a regression: y (n), X (n x k), and the codes of their persons and periods (n)."""
+
+    y: FloatArray
+    X: FloatArray
+    person: Codes
+    period: Codes
+
+    @property
+    def n_people(self) -> int:
+        """Persons that contribute."""
+        return int(self.person.max(initial=-1)) + 1
+
+    @property
+    def n_periods(self) -> int:
+        """Periods that contribute."""
+        return int(self.period.max(initial=-1)) + 1
+
+
+def grid_of(panel: pd.DataFrame) -> Grid:
+    """The person level of a panel as arrays; only values with status `ok` count.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, or a person has two rows for a KPI and a period.
+    """
+    if missing := [column for column in COLUMNS if column not in panel.columns]:
+        raise InputError(Problem("study.missing_columns", values={"columns": ", ".join(missing)}))
+    rows = panel[panel["level"].isin(["person"])]
+    if (twice := rows.duplicated(KEY)).any():
+        first = ", ".join(str(part) for part in rows.loc[twice, KEY].iloc[0])
+        raise InputError(Problem("study.duplicate_rows", values={"count": int(twice.sum()), "first": first}))
+    people, periods, names = (pd.Index(sorted(rows[column].unique())) for column in KEY)
+    cube = np.full((len(names), len(people), len(periods)), np.nan)
+    where = names.get_indexer(rows["kpi"]), people.get_indexer(rows["entity_id"]), periods.get_indexer(rows["period"])
+    value = rows["value"].to_numpy(dtype=float, na_value=np.nan)
+    cube[where] = np.where(rows["status"].isin(["ok"]) & np.isfinite(value), value, np.nan)
+    return Grid(tuple(people), tuple(periods), dict(zip(names, cube, strict=True)), np.isfinite(cube).any(axis=0))
+
+
+def lagged(values: FloatArray, periods: int) -> FloatArray:
+    """What stood `periods` earlier (later when negative), N x T; NaN where the panel does not reach."""
+    moved = np.full_like(values, np.nan)
+    length = values.shape[1]
+    moved[:, max(0, periods) : length + min(0, periods)] = values[:, max(0, -periods) : length - max(0, periods)]
+    return moved
+
+
+def rows_of(y: FloatArray, *regressors: FloatArray) -> Rows:
+    """The cells where outcome and all regressors (N x T each) have a value.
+
+    Persons and periods with a single row are left out, again and again until none is left: they say nothing beyond
+    their own effect, and would only be counted as clusters (Correia 2015).
+    """
+    usable = np.all([np.isfinite(values) for values in (y, *regressors)], axis=0)
+    before = -1
+    while usable.sum() != before:
+        before = usable.sum()
+        usable &= (usable.sum(axis=1, keepdims=True) > 1) & (usable.sum(axis=0, keepdims=True) > 1)
+    person, period = (np.unique(codes, return_inverse=True)[1] for codes in np.nonzero(usable))
+    X = np.column_stack([values[usable] for values in regressors]) if regressors else np.empty((len(person), 0))
+    return Rows(y[usable], X, person, period)
+
+
+def within_spread(rows: Rows) -> tuple[float, float]:
+    """Standard deviation of y beyond person and period effects, and the share of its variance that lies there."""
+    total = float(np.var(rows.y)) if len(rows.y) else 0.0
+    if total <= np.finfo(float).eps * float(np.mean(rows.y**2) if len(rows.y) else 0.0):
+        return 0.0, 0.0
+    left = float(np.mean(within(rows.y, rows.person, rows.period) ** 2))
+    return float(np.sqrt(left)), left / total

@@ -1,0 +1,80 @@
+"""Does the result follow the KPI? Lags of the KPI with person and period effects, and the same-period association.
+
+Two regressions on the same rows answer two questions.
+
+*How much* (profile and sum of the lags): y_t on x_{t-1} .. x_{t-L}. Its errors may be serially correlated, which the
+clusters allow for. With y_{t-1} in the model the lags would only show what y_{t-1} does not already carry: under
+AR(.5) errors and a true sum of .15 the mean estimate over 300 panels of 40 people x 24 months was .159 without it and
+.090 with it.
+
+*Whether at all* (joint test, one p a KPI into the family): the same with y_{t-1}, which is Granger's question. A KPI
+that merely copies the result of its own month then says nothing new: it was "significant" at 5 % in 28 % of 300 such
+panels without y_{t-1} and in 7 % with it, while noise and talent-with-season stayed at 5-7 % either way. A KPI that
+reacts to past results carries a bias of order 1/T into either regression (Nickell 1981): a 5 % test then rejected in
+6 % at 24 months and 9-10 % at 12; the lead placebo caught that KPI in every one of those panels.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from kpi_research.evidence.fixed_effects import Estimate, FloatArray, Wald, fit, wald
+from kpi_research.evidence.grid import Rows, lagged, rows_of
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One coefficient in natural units, the rows it comes from, and the share explained beyond the effects (0-1)."""
+
+    rows: Rows
+    estimate: Estimate
+    r2_within: float = math.nan
+
+
+@dataclass(frozen=True)
+class LagFit:
+    """The lags of one KPI: `profile` (lag 1, 2 ...) and their `total` in natural units, and the `joint` test."""
+
+    rows: Rows
+    profile: tuple[Estimate, ...]
+    total: Estimate
+    joint: Wald
+
+
+def usable_lags(wanted: int, n_periods: int) -> int:
+    """The lags that so many periods can carry: at least two thirds of the periods must be left for the regression."""
+    return min(wanted, max(1, n_periods // 3))
+
+
+def fit_lags(y: FloatArray, x: FloatArray, lags: int) -> LagFit:
+    """Outcome y on the KPI x (N x T each) one to `lags` periods earlier.
+
+    Raises
+    ------
+    NotEstimableError
+        If the rows that are left cannot carry the regression.
+    """
+    rows = rows_of(y, *history(y, x, lags))
+    plain = fit(rows.y, rows.X[:, :lags], person=rows.person, period=rows.period)
+    dynamic = fit(rows.y, rows.X, person=rows.person, period=rows.period)
+    profile = tuple(plain.at(index) for index in range(lags))
+    return LagFit(rows, profile, plain.combine([1.0] * lags), wald(dynamic, range(lags)))
+
+
+def history(y: FloatArray, x: FloatArray, lags: int) -> list[FloatArray]:
+    """The regressors x_{t-1} .. x_{t-lags} and y_{t-1}, N x T each."""
+    return [*(lagged(x, lag) for lag in range(1, lags + 1)), lagged(y, 1)]
+
+
+def fit_same_period(y: FloatArray, x: FloatArray) -> Measured:
+    """Outcome on the KPI of the same period.
+
+    Raises
+    ------
+    NotEstimableError
+        If the rows that are left cannot carry the regression.
+    """
+    rows = rows_of(y, x)
+    fitted = fit(rows.y, rows.X, person=rows.person, period=rows.period)
+    return Measured(rows, fitted.at(0), fitted.r2_within)

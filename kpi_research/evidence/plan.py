@@ -1,0 +1,76 @@
+"""The plan of a study: every threshold, fixed and fingerprinted before the data are looked at."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass
+
+from kpi_research.errors import InputError, Problem
+from kpi_research.periods import Grain
+
+_RANGES: dict[str, tuple[float, float]] = {
+    "lags": (1, 24),
+    "q": (0.001, 0.5),
+    "sesoi": (0.001, 1),
+    "min_people": (2, 1_000_000),
+    "min_periods": (3, 10_000),
+    "min_coverage": (0, 1),
+    "min_within_share": (0, 1),
+    "mechanical_r2": (0, 1),
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a study asks and how strict it is.
+
+    Parameters
+    ----------
+    lags
+        Periods after which a KPI may still work; tested jointly, never the best one.
+    q
+        False discovery rate allowed in the family of KPIs.
+    sesoi
+        Smallest effect of interest: within-person standard deviations of the outcome for one of the KPI.
+    min_people, min_periods, min_coverage, min_within_share
+        Under these the data are insufficient: persons, periods, share of active person-periods with KPI and outcome,
+        share of the variance that lies within persons and periods.
+    mechanical_r2
+        Same-period share explained within persons from which KPI and outcome count as the same thing.
+    grain
+        Length of the panel's periods.
+
+    Raises
+    ------
+    InputError
+        If a value is out of its range; all of them at once.
+    """
+
+    lags: int = 3
+    q: float = 0.10
+    sesoi: float = 0.10
+    min_people: int = 8
+    min_periods: int = 8
+    min_coverage: float = 0.70
+    min_within_share: float = 0.01
+    mechanical_r2: float = 0.80
+    grain: Grain = "month"
+
+    def __post_init__(self) -> None:
+        problems = [
+            Problem("study.out_of_range", values={"name": name, "low": low, "high": high, "given": getattr(self, name)})
+            for name, (low, high) in _RANGES.items()
+            if not low <= getattr(self, name) <= high
+        ]
+        if problems:
+            raise InputError(problems)
+
+    def fingerprint(self, outcome: str, kpis: Iterable[str]) -> str:
+        """SHA-256 of the plan with its outcome and its family of KPIs, whatever their order."""
+        frozen = {"plan": asdict(self), "outcome": outcome, "kpis": sorted(kpis)}
+        return hashlib.sha256(json.dumps(frozen, sort_keys=True).encode()).hexdigest()
+
+
+DEFAULT_PLAN = Plan()

@@ -1,0 +1,160 @@
+"""Which KPIs predict a result? A panel goes in; findings (one row a test) and verdicts (one row a KPI) come out."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from kpi_research.errors import InputError, Problem
+from kpi_research.evidence.examine import Examination, examine
+from kpi_research.evidence.finding import as_frame
+from kpi_research.evidence.grid import Grid, grid_of
+from kpi_research.evidence.multiplicity import alpha_within, family_q
+from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
+from kpi_research.evidence.power import minimum_detectable_effect, months_needed
+from kpi_research.evidence.verdict import Evidence, judge, sentence
+
+__all__ = ["Plan", "Study", "study"]
+
+
+@dataclass(frozen=True)
+class Study:
+    """The result of a study.
+
+    Parameters
+    ----------
+    fingerprint
+        SHA-256 of the plan with outcome and family.
+    findings
+        One row a test; columns as in `Finding`.
+    verdicts
+        One row a KPI: `kpi, outcome, code, gate`; `effect, ci_low, ci_high` in within-person standard deviations summed
+        over the lags (95 %); the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`; `mde`
+        (smallest visible effect); `r2_oos` (not computed yet); `n_people, n_periods, months_needed`; the sentence in
+        both languages.
+    """
+
+    plan: Plan
+    fingerprint: str
+    findings: pd.DataFrame
+    verdicts: pd.DataFrame
+
+
+def study(
+    panel: pd.DataFrame,
+    *,
+    outcome: str,
+    kpis: Sequence[str] | None = None,
+    plan: Plan = DEFAULT_PLAN,
+    lineage: Collection[str] = (),
+) -> Study:
+    """Test every KPI of the panel's person level against one outcome, as one family.
+
+    Parameters
+    ----------
+    panel
+        Long, one row a person, period and KPI: `level, entity_id, period, kpi, value, status`. Periods next to each
+        other in the sorted names are consecutive; a person's missing period breaks the lags that reach across it.
+    kpis
+        The family; all KPIs but the outcome if None.
+    lineage
+        KPIs that share records with the outcome: mechanical, and not counted in the family.
+
+    Raises
+    ------
+    InputError
+        If a column is missing, a row is repeated, or outcome or a KPI is not in the panel; too little data is no error
+        but a verdict.
+    """
+    grid = grid_of(panel)
+    names = _known(grid, outcome, kpis)
+    mechanical = {*lineage, outcome}
+    alone = [examine(grid, kpi, outcome, plan=plan, in_lineage=kpi in mechanical) for kpi in names]
+    together = _with_family(alone, plan)
+    findings = [finding for examined in together for finding in examined.findings]
+    rows = [_row(kpi, outcome, examined, plan) for kpi, examined in zip(names, together, strict=True)]
+    return Study(
+        plan, plan.fingerprint(outcome, names), as_frame(findings), pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
+    )
+
+
+def _known(grid: Grid, outcome: str, kpis: Sequence[str] | None) -> list[str]:
+    allowed = sorted(grid.values)
+    problems = [] if outcome in grid.values else [_unknown("study.unknown_outcome", outcome, allowed)]
+    names = list(dict.fromkeys(kpis)) if kpis is not None else [kpi for kpi in allowed if kpi != outcome]
+    problems += [_unknown("study.unknown_kpi", kpi, allowed) for kpi in names if kpi not in grid.values]
+    if problems:
+        raise InputError(problems)
+    return names
+
+
+def _unknown(key: str, given: str, allowed: list[str]) -> Problem:
+    return Problem(key, values={"given": given}, given=given, allowed=allowed)
+
+
+def _with_family(examined: list[Examination], plan: Plan) -> list[Examination]:
+    """Fill in what depends on the other KPIs: q, and the level at which power is judged.
+
+    A mechanical KPI is no discovery: left in the family, its tiny p would loosen the threshold for all others.
+    """
+    judged = [one.evidence for one in examined]
+    p = np.array([np.nan if judge(evidence, plan).code in "HN" else evidence.p for evidence in judged])
+    q = family_q(p)
+    return [
+        _completed(one, float(value), float(alpha), plan)
+        for one, value, alpha in zip(examined, q, alpha_within(q, plan.q), strict=True)
+    ]
+
+
+def _completed(examined: Examination, q: float, alpha: float, plan: Plan) -> Examination:
+    if np.isnan(q) or examined.total is None:
+        return examined
+    mde = minimum_detectable_effect(examined.total.se * examined.scale, examined.total.df, alpha)
+    target = 2 * plan.sesoi
+    need = np.nan
+    if mde > target:
+        need = months_needed(mde, target, n_periods=examined.evidence.n_periods, lags=examined.lags, grain=plan.grain)
+    findings = tuple(
+        replace(finding, q=q) if finding.test == "joint_lags" else finding for finding in examined.findings
+    )
+    return replace(examined, findings=findings, evidence=replace(examined.evidence, q=q, mde=mde, months_needed=need))
+
+
+_VERDICT_COLUMNS = [
+    "kpi", "outcome", "code", "gate", "effect", "ci_low", "ci_high", "effect_per_unit", "effect_per_unit_low",
+    "effect_per_unit_high", "p", "q", "lead_p", "mde", "r2_oos", "n_people", "n_periods", "months_needed",
+    "coverage", "within_share", "same_period_r2", "sentence_zh", "sentence_en",
+]  # fmt: skip
+
+
+def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str, Any]:
+    evidence = examined.evidence
+    verdict = judge(evidence, plan)
+    numbers = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__ if name in _VERDICT_COLUMNS}
+    return {
+        "kpi": kpi,
+        "outcome": outcome,
+        "code": verdict.code,
+        "gate": verdict.gate,
+        **_effects(examined),
+        **numbers,
+        "r2_oos": np.nan,
+        "sentence_zh": sentence(verdict, evidence, plan, "zh"),
+        "sentence_en": sentence(verdict, evidence, plan, "en"),
+    }
+
+
+def _effects(examined: Examination) -> dict[str, float]:
+    if examined.total is None:
+        return {}
+    low, high = examined.total.interval()
+    return {
+        "effect": examined.total.value * examined.scale,
+        "effect_per_unit": examined.total.value,
+        "effect_per_unit_low": low,
+        "effect_per_unit_high": high,
+    }

@@ -1,0 +1,1 @@
+"""F3: the catalogue of KPIs, one file a kind."""

@@ -1,0 +1,56 @@
+"""The canonical tables of one client, as Ibis tables a KPI can be written over."""
+
+from __future__ import annotations
+
+import ibis
+import ibis.expr.types as ir
+
+from kpi_research.crm.tables import TABLES, Column
+
+IBIS_TYPES = {
+    "id": "string",
+    "text": "string",
+    "choice": "string",
+    "date": "timestamp",
+    "time": "timestamp",
+    "money": "decimal(18, 2)",
+    "number": "float64",
+    "share": "float64",
+    "flag": "boolean",
+}
+
+
+class Crm:
+    """Attribute access to canonical tables: `crm.contracts`, `crm.activities` ...
+
+    Parameters
+    ----------
+    tables
+        Ibis tables by canonical name; those that the client lacks are absent.
+    """
+
+    def __init__(self, tables: dict[str, ir.Table]) -> None:
+        self._tables = tables
+
+    def __getattr__(self, name: str) -> ir.Table:
+        try:
+            return self.__dict__["_tables"][name]
+        except KeyError:
+            raise AttributeError(f"this client has no table {name!r}") from None
+
+    def __contains__(self, name: str) -> bool:
+        return name in self._tables
+
+    @classmethod
+    def unbound(cls) -> Crm:
+        """The schema alone, without rows: what lineage is read from."""
+        return cls({name: ibis.table(schema_of(name), name=name) for name in TABLES})
+
+
+def schema_of(table: str) -> dict[str, str]:
+    """Ibis types of a canonical table's columns."""
+    return {name: _type(column) for name, column in TABLES[table].columns.items()}
+
+
+def _type(column: Column) -> str:
+    return IBIS_TYPES[column.kind]

@@ -1,0 +1,291 @@
+"""The panel machine: KPIs x (person, team, company) x period, as one long table.
+
+Every KPI's rows become daily contributions of a person (numerator, denominator, number of rows) in one Ibis query each;
+every panel is then sums of contributions. A team's value comes from the rows of those who were in it on the day, so a
+person who changes team is split by days and never counted twice.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Literal, get_args
+
+import ibis
+import ibis.expr.types as ir
+import numpy as np
+import pandas as pd
+
+from kpi_research.kpis.crm import Crm, schema_of
+from kpi_research.kpis.definition import Kpi
+from kpi_research.periods import ONE_DAY, working_days
+from kpi_research.policy import MIN_DENOMINATOR
+
+Level = Literal["person", "team", "company"]
+LEVELS: tuple[Level, ...] = get_args(Level)
+COMPANY = "company"
+UNASSIGNED = "unassigned"
+"""The team of what somebody did on a day on which they were in no team."""
+
+PANEL_COLUMNS = [
+    "level", "entity_id", "period", "kpi", "value", "numerator", "denominator", "n", "status", "working_days",
+]  # fmt: skip
+SUM_DECIMALS = 6
+SILENCE_IS_MISSING = frozenset({"activities"})
+"""Tables in which a person without any row did not use the system, rather than do nothing."""
+EVENT_TIMES = {
+    "contracts": "signed_at",
+    "opportunities": "closed_at",
+    "activities": "occurred_at",
+    "payments": "paid_at",
+}
+
+
+@dataclass(frozen=True)
+class Contributions:
+    """What every panel is summed from.
+
+    Parameters
+    ----------
+    daily
+        `kpi, person_id, day, numerator, denominator, n`: sums over the rows of a person's day.
+    roster
+        `person_id, team_id, day, working`: who was in which team on which day; `working` is 1.0 on working days.
+    kpis
+        The definitions, those without data included.
+    tables
+        Canonical tables that the client has.
+    until
+        The last day that the data cover.
+    """
+
+    daily: pd.DataFrame
+    roster: pd.DataFrame
+    kpis: tuple[Kpi, ...]
+    tables: frozenset[str]
+    until: dt.date
+
+    def only(self, names: Collection[str]) -> Contributions:
+        """The same for some of the KPIs."""
+        kpis = tuple(kpi for kpi in self.kpis if kpi.name in names)
+        return replace(self, kpis=kpis, daily=self.daily[self.daily["kpi"].isin(names)])
+
+    def of_people(self, person_ids: Collection[str]) -> Contributions:
+        """The same for some of the people."""
+        daily, days = (frame[frame["person_id"].isin(person_ids)] for frame in (self.daily, self.roster))
+        return replace(self, daily=daily, roster=days)
+
+    def of_team(self, team_id: str) -> Contributions:
+        """What people did on days on which they were in this team."""
+        days = self.roster[self.roster["team_id"] == team_id]
+        return replace(self, daily=self.daily.merge(days[["person_id", "day"]]), roster=days)
+
+    @property
+    def until_end(self) -> dt.date:
+        """The day after the last that the data cover."""
+        return self.until + ONE_DAY
+
+
+def contributions(
+    tables: Mapping[str, pd.DataFrame], kpis: Sequence[Kpi], *, country: str = "CN", until: dt.date | None = None
+) -> Contributions:
+    """Compute what each person's day adds to each KPI.
+
+    Parameters
+    ----------
+    tables
+        Canonical tables, as kept by the contract.
+    country
+        Whose working days count as exposure.
+    until
+        Last day covered; by default that of the last signing, closing, payment or activity.
+    """
+    until = until or last_day(tables)
+    connection = ibis.duckdb.connect()
+    crm = Crm({name: _load(connection, name, frame, until) for name, frame in tables.items()})
+    measured = [kpi for kpi in kpis if all(table in crm for table in kpi.needs)]
+    parts = [_daily(crm, kpi, until).to_pandas() for kpi in measured]
+    connection.disconnect()
+    daily = pd.concat(parts, ignore_index=True) if parts else _NO_CONTRIBUTIONS.copy()
+    daily = daily.sort_values(["kpi", "person_id", "day"], ignore_index=True)
+    return Contributions(daily, roster(tables, daily, country, until), tuple(kpis), frozenset(tables), until)
+
+
+def last_day(tables: Mapping[str, pd.DataFrame]) -> dt.date:
+    """The day of the last signing, closing, payment or activity on file."""
+    days = [tables[name][column].max() for name, column in EVENT_TIMES.items() if name in tables]
+    known = [day for day in days if pd.notna(day)]
+    return max(known).date() if known else dt.date(1970, 1, 1)
+
+
+def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.DataFrame:
+    """The KPIs of every entity of one level in every interval.
+
+    Parameters
+    ----------
+    intervals
+        `period, start, end` (half open), as made by `periods.as_intervals`.
+
+    Returns
+    -------
+    One row for every entity with working days in the interval and every KPI, in `PANEL_COLUMNS`. `status` is `ok`;
+    `partial` (rows too young to be judged were left out); or why `value` is missing: `no_data` (the client lacks a
+    table), `no_record` (the person recorded nothing at all), `no_cases` (nothing to divide by), `too_few` (a ratio over
+    fewer than `policy.MIN_DENOMINATOR` rows).
+    """
+    day_in = _days_in(intervals)
+    sums = _sum_contributions(parts, day_in, level)
+    grid = _grid(parts, day_in, level)
+    recorded = _who_recorded(parts, sums)
+    frame = grid.merge(sums, on=["entity_id", "period", "kpi"], how="outer")
+    frame["working_days"] = frame["working_days"].fillna(0.0)
+    frame = frame.merge(recorded, on=["entity_id", "period", "kpi"], how="left")
+    frame = _with_values(frame, parts, intervals).assign(level=level)
+    order = pd.Categorical(frame["kpi"], [kpi.name for kpi in parts.kpis], ordered=True)
+    frame = frame.assign(order=order).sort_values(["entity_id", "period", "order"], ignore_index=True)
+    return frame[PANEL_COLUMNS]
+
+
+def roster(tables: Mapping[str, pd.DataFrame], daily: pd.DataFrame, country: str, until: dt.date) -> pd.DataFrame:
+    """Who was in which team on which day, from dated assignments cut to the time between hiring and leaving.
+
+    Where assignments overlap, the one that began last holds. Without assignments everybody is unassigned.
+    """
+    people = tables.get("people", pd.DataFrame(columns=["person_id", "hired_on", "left_on"]))
+    if people.empty or daily.empty:
+        return _NO_ROSTER.copy()
+    first = pd.Timestamp(daily["day"].min())
+    days = pd.date_range(first, pd.Timestamp(until), freq="D")
+    spans = _spans(people, tables.get("assignments"), first, pd.Timestamp(until))
+    rows = [
+        pd.DataFrame(
+            {"person_id": person, "team_id": team, "since": since, "day": days[(days >= start) & (days <= end)]}
+        )
+        for person, team, since, start, end in spans.itertuples(index=False)
+    ]
+    if not rows:
+        return _NO_ROSTER.copy()
+    frame = pd.concat(rows, ignore_index=True).sort_values(["person_id", "day", "since"], ignore_index=True)
+    frame = frame.drop_duplicates(["person_id", "day"], keep="last").drop(columns="since")
+    working = working_days(country, first.date(), until)
+    return frame.assign(working=np.isin(frame["day"].to_numpy("datetime64[D]"), working).astype(float))
+
+
+def _spans(
+    people: pd.DataFrame, assignments: pd.DataFrame | None, first: pd.Timestamp, last: pd.Timestamp
+) -> pd.DataFrame:
+    """`person_id, team_id, since, start, end`: both days included."""
+    if assignments is None:
+        assignments = people[["person_id"]].assign(team_id=UNASSIGNED, since=pd.NaT, until=pd.NaT)
+    spans = assignments.merge(people[["person_id", "hired_on", "left_on"]], on="person_id")
+    since, until = spans["since"].fillna(first), spans["until"].fillna(last)
+    spans["start"] = np.maximum(np.maximum(since, spans["hired_on"].fillna(first)), first)
+    spans["end"] = np.minimum(np.minimum(until, spans["left_on"].fillna(last)), last)
+    spans["since"] = since
+    return spans[["person_id", "team_id", "since", "start", "end"]]
+
+
+def _load(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame, until: dt.date) -> ir.Table:
+    """A canonical table in the engine, without rows of events after the last day."""
+    time = EVENT_TIMES.get(name)
+    if time and len(frame):
+        frame = frame[~(frame[time] >= pd.Timestamp(until + ONE_DAY))]
+    table = connection.create_table(name, schema=ibis.schema(schema_of(name)))
+    if len(frame):
+        connection.insert(name, frame[list(schema_of(name))])
+    return table
+
+
+def _daily(crm: Crm, kpi: Kpi, until: dt.date) -> ir.Table:
+    rows = kpi.rows(crm)
+    denominator = kpi.denominator(rows) if kpi.denominator else ibis.null()
+    parts = rows.select(
+        person_id=rows[kpi.who],
+        day=rows[kpi.when].truncate("D"),
+        numerator=kpi.numerator(rows).cast("float64"),
+        denominator=denominator.cast("float64"),
+    )
+    last = pd.Timestamp(until - ONE_DAY * kpi.matures_after_days)
+    parts = parts.filter(parts.day.notnull() & parts.person_id.notnull() & (parts.day <= last))
+    # rounded, since the engine's threads add in no fixed order and the last bits of a sum would differ from run to run
+    sums = parts.group_by(["person_id", "day"]).aggregate(
+        numerator=parts.numerator.sum().round(SUM_DECIMALS),
+        denominator=parts.denominator.sum().round(SUM_DECIMALS),
+        n=parts.count().cast("float64"),
+    )
+    return sums.mutate(kpi=ibis.literal(kpi.name)).select("kpi", "person_id", "day", "numerator", "denominator", "n")
+
+
+def _days_in(intervals: pd.DataFrame) -> pd.DataFrame:
+    """`day, period`: every day of every interval; a day may lie in several."""
+    days = [
+        pd.DataFrame({"day": pd.date_range(start, end, inclusive="left"), "period": period})
+        for period, start, end in intervals[["period", "start", "end"]].itertuples(index=False)
+    ]
+    return pd.concat(days, ignore_index=True)
+
+
+def _with_entity(frame: pd.DataFrame, parts: Contributions, level: Level) -> pd.DataFrame:
+    if level == "person":
+        return frame.assign(entity_id=frame["person_id"])
+    if level == "company":
+        return frame.assign(entity_id=COMPANY)
+    if "team_id" not in frame:
+        frame = frame.merge(parts.roster[["person_id", "day", "team_id"]], on=["person_id", "day"], how="left")
+    return frame.assign(entity_id=frame["team_id"].fillna(UNASSIGNED))
+
+
+def _sum_contributions(parts: Contributions, day_in: pd.DataFrame, level: Level) -> pd.DataFrame:
+    rows = _with_entity(parts.daily.merge(day_in, on="day"), parts, level)
+    keys = ["entity_id", "period", "kpi"]
+    return rows.groupby(keys, as_index=False)[["numerator", "denominator", "n"]].sum(min_count=1)
+
+
+def _grid(parts: Contributions, day_in: pd.DataFrame, level: Level) -> pd.DataFrame:
+    """Everyone with working days in an interval, times every KPI."""
+    days = _with_entity(parts.roster.merge(day_in, on="day"), parts, level)
+    exposure = days.groupby(["entity_id", "period"], as_index=False).agg(working_days=("working", "sum"))
+    exposure = exposure[exposure["working_days"] > 0]
+    return exposure.merge(pd.DataFrame({"kpi": [kpi.name for kpi in parts.kpis]}), how="cross")
+
+
+def _who_recorded(parts: Contributions, sums: pd.DataFrame) -> pd.DataFrame:
+    """`entity_id, period, kpi, recorded`: whether the entity has any row in the table that the KPI counts."""
+    base = {kpi.name: kpi.needs[0] for kpi in parts.kpis}
+    seen = sums[["entity_id", "period"]].assign(table=sums["kpi"].map(base)).drop_duplicates()
+    wanted = pd.DataFrame({"kpi": list(base), "table": list(base.values())})
+    return seen.merge(wanted, on="table").assign(recorded=True).drop(columns="table")
+
+
+def _with_values(frame: pd.DataFrame, parts: Contributions, intervals: pd.DataFrame) -> pd.DataFrame:
+    kpis = {kpi.name: kpi for kpi in parts.kpis}
+    has_data = frame["kpi"].map({n: all(t in parts.tables for t in kpi.needs) for n, kpi in kpis.items()})
+    ratio = frame["kpi"].map({name: kpi.denominator is not None for name, kpi in kpis.items()})
+    silent = frame["kpi"].map({name: kpi.needs[0] in SILENCE_IS_MISSING for name, kpi in kpis.items()})
+    mature = frame["kpi"].map({name: pd.Timedelta(days=kpi.matures_after_days) for name, kpi in kpis.items()})
+    ends = frame["period"].map(dict(zip(intervals["period"], intervals["end"], strict=True)))
+    young = ends + mature > pd.Timestamp(parts.until + ONE_DAY)
+    frame["n"] = frame["n"].fillna(0.0)
+    frame["numerator"] = frame["numerator"].where(frame["n"] > 0, 0.0).where(has_data)
+    frame["denominator"] = frame["denominator"].where(frame["n"] > 0, 0.0).where(ratio & has_data)
+    frame["status"] = np.select(
+        [
+            ~has_data,
+            silent & frame["recorded"].isna(),
+            ratio & ~(frame["denominator"] > 0),
+            ratio & (frame["n"] < MIN_DENOMINATOR),
+            young,
+        ],
+        ["no_data", "no_record", "no_cases", "too_few", "partial"],
+        default="ok",
+    )
+    value = frame["numerator"] / frame["denominator"].where(ratio, 1.0)
+    frame["value"] = value.where(frame["status"].isin(["ok", "partial"]))
+    return frame
+
+
+_NO_CONTRIBUTIONS = pd.DataFrame(
+    {"kpi": [], "person_id": [], "day": pd.to_datetime([]), "numerator": [], "denominator": [], "n": []}
+)
+_NO_ROSTER = pd.DataFrame({"person_id": [], "team_id": [], "day": pd.to_datetime([]), "working": []})

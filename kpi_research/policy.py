@@ -1,0 +1,21 @@
+"""The house's thresholds, each with its reason, in the one place where they may be changed."""
+
+from __future__ import annotations
+
+MIN_DENOMINATOR = 5
+"""A rate over fewer cases is not shown as a rate: one deal more or less would move it by 20 points or more."""
+
+MIN_PEOPLE_IN_GROUP = 2
+"""A team of one is its only member: its page says so and shows no comparison between people."""
+
+MIN_SCORED_WEIGHT = 0.6
+"""A total is given only when KPIs with at least this share of the weight could be measured."""
+
+RECORDING_GRACE_DAYS = 2
+"""Working days after a period's end within which a record still counts as made in time."""
+
+INTERVAL_LEVEL = 0.90
+"""Coverage of the intervals beside scores and KPI values."""
+
+RESAMPLES = 1000
+"""Resamples behind a score's interval: its Monte-Carlo error is then below one point of a hundred."""

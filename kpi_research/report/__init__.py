@@ -1,0 +1,1 @@
+"""F6: what a reader sees, as blocks and as a page."""

@@ -1,0 +1,104 @@
+"""What a page is made from: already cut to what its reader may see, so that no section can show more."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import pandas as pd
+
+from kpi_research.appraisal.scheme import Scheme
+from kpi_research.appraisal.score import Score
+from kpi_research.evidence.study import Study
+from kpi_research.kpis.definition import Kpi
+from kpi_research.language import Language
+from kpi_research.panel import Level
+from kpi_research.periods import Period
+
+Audience = Literal["manager", "person", "analyst"]
+
+
+@dataclass(frozen=True)
+class Quality:
+    """What the contract found, in numbers only; never the values of the rows.
+
+    Parameters
+    ----------
+    row_counts
+        `table, file, read, left_out, rejected, kept`.
+    rules
+        `table, rule, severity` (`reject` or `count`), `rows`, `most_frequent` (analysts only: the value met most often).
+    missing
+        Canonical tables that the client does not have.
+    """
+
+    row_counts: pd.DataFrame
+    rules: pd.DataFrame
+    missing: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class PageData:
+    """Everything that the sections of one page may use.
+
+    Parameters
+    ----------
+    level, entity_id, entity_name
+        Whom the page is about.
+    kpis
+        Definitions by name, those without data included.
+    history
+        Panel rows of the entity by quarter, oldest first, up to the page's period.
+    score, previous_score, people_score
+        Of the entity now and a quarter before, and of its people now; None where there is no scheme.
+    people
+        Panel rows of its people in the period.
+    whole
+        Level -> panel rows over all data up to the period's end; for analysts only.
+    targets
+        (period, kpi) -> the entity's target.
+    names
+        Entity id -> name, for all that appear.
+    study
+        The study over all people, up to the period's end.
+    truth
+        What a simulated client was made with; for analysts only.
+    """
+
+    client_title: str
+    language: Language
+    audience: Audience
+    currency: str
+    period: Period
+    level: Level
+    entity_id: str
+    entity_name: str
+    outcome: str
+    kpis: Mapping[str, Kpi]
+    history: pd.DataFrame
+    people: pd.DataFrame
+    names: Mapping[str, str]
+    study: Study
+    quality: Quality
+    until: dt.date
+    scheme: Scheme | None = None
+    score: Score | None = None
+    previous_score: Score | None = None
+    people_score: Score | None = None
+    targets: Mapping[tuple[str, str], float] = field(default_factory=dict)
+    whole: Mapping[Level, pd.DataFrame] = field(default_factory=dict)
+    truth: tuple[Mapping[str, Any], ...] = ()
+
+    def label(self, kpi: str) -> str:
+        """A KPI's name in the page's language."""
+        return self.kpis[kpi].label[self.language]
+
+    def now(self) -> pd.DataFrame:
+        """The entity's KPIs in the page's period, by name."""
+        return self.history[self.history["period"] == self.period.name].set_index("kpi")
+
+    def before(self) -> pd.DataFrame:
+        """The entity's KPIs in the period before, by name."""
+        return self.history[self.history["period"] == self.period.shift(-1).name].set_index("kpi")

@@ -1,0 +1,56 @@
+"""The first screen of the analyst's page: what the company's own history says about its KPIs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from kpi_research.language import say
+from kpi_research.report.block import Block, Callout, Tone
+from kpi_research.report.data import PageData
+from kpi_research.report.page import Section
+from kpi_research.report.words import listed, period_title
+
+
+def build(page: PageData) -> Iterator[Block]:
+    """How many KPIs were asked about, which go with results, and what remains open."""
+    verdicts = page.study.verdicts
+    by_code = {code: list(rows["kpi"]) for code, rows in verdicts.groupby("code")}
+    tone: Tone = "unknown" if not by_code.get("C") else "fair"
+    callout = Callout(
+        tone=tone,
+        figure=f"{len(by_code.get('C', []))} / {len(verdicts)}",
+        figure_label=say("evidence.figure", page.language),
+        stands=_stands(page, by_code),
+        why=_why(page, by_code),
+        next_step=say("evidence.next", page.language),
+    )
+    facts = {"codes": dict(by_code.items()), "n_kpis": len(verdicts)}
+    yield Block("evidence_headline", say("evidence.title", page.language), callout=callout, facts=facts)
+
+
+SECTION = Section("evidence_headline", build)
+
+
+def _stands(page: PageData, by_code: dict[str, list[str]]) -> str:
+    verdicts = page.study.verdicts
+    base = say(
+        "evidence.base",
+        page.language,
+        outcome=page.label(page.outcome),
+        people=int(verdicts["n_people"].max()) if len(verdicts) else 0,
+        periods=int(verdicts["n_periods"].max()) if len(verdicts) else 0,
+        period=period_title(page.period, page.language),
+    )
+    found = by_code.get("C", [])
+    if not found:
+        return base + say("evidence.stands.none", page.language)
+    return base + say("evidence.stands.some", page.language, kpis=listed(map(page.label, found), page.language))
+
+
+def _why(page: PageData, by_code: dict[str, list[str]]) -> str:
+    parts = [
+        say(f"evidence.why.{code}", page.language, kpis=listed(map(page.label, by_code[code]), page.language))
+        for code in "HFGEN"
+        if code in by_code
+    ]
+    return "".join(parts) or say("evidence.why.nothing", page.language)

@@ -1,0 +1,103 @@
+"""The verdicts in numbers: effect, interval, p, q, lead placebo and what these data could have shown at all."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from kpi_research.language import say
+from kpi_research.report.block import Block, ColumnView, DataTable
+from kpi_research.report.charts import lag_profile, verdict_overview
+from kpi_research.report.data import PageData
+from kpi_research.report.page import Section
+
+NUMBERS = ("effect", "p", "q", "lead_p", "mde")
+PROFILES_SHOWN = 4
+PROFILE_TESTS = ("lead_placebo", "same_period", "lag")
+
+
+def build(page: PageData) -> Iterator[Block]:
+    """The overview, the table of numbers, and the profile over lags of the KPIs with the smallest p."""
+    verdicts = page.study.verdicts
+    if verdicts.empty:
+        yield Block(
+            "findings",
+            say("findings.title", page.language),
+            text=(say("activities.none", page.language),),
+            status="no_data",
+        )
+        return
+    yield _overview(page)
+    yield _sentences(page)
+    shown = verdicts[verdicts["p"].notna()].nsmallest(PROFILES_SHOWN, "p")
+    for kpi in shown["kpi"]:
+        yield _profile(page, kpi)
+
+
+SECTION = Section("findings", build)
+
+
+def _overview(page: PageData) -> Block:
+    verdicts = page.study.verdicts
+    frame = verdicts.assign(
+        label=verdicts["kpi"].map(page.label),
+        effect_low=verdicts["ci_low"],
+        effect_high=verdicts["ci_high"],
+        low=verdicts["ci_low"],
+        high=verdicts["ci_high"],
+        people=verdicts["n_people"],
+        periods=verdicts["n_periods"],
+    )
+    columns = (
+        ColumnView("label", say("findings.column.label", page.language)),
+        ColumnView("code", say("findings.column.code", page.language)),
+        *(ColumnView(key, say(f"findings.column.{key}", page.language), "number") for key in NUMBERS),
+        ColumnView("people", say("findings.column.people", page.language), "count"),
+        ColumnView("periods", say("findings.column.periods", page.language), "count"),
+    )
+    drawn = frame[frame["effect"].notna()]
+    return Block(
+        "findings",
+        say("findings.title", page.language),
+        text=(say("findings.lead", page.language, outcome=page.label(page.outcome)),),
+        table=DataTable(frame, columns, say("findings.caption", page.language)),
+        figure=verdict_overview(
+            drawn, page.language, sesoi=page.study.plan.sesoi, caption=say("findings.figure", page.language)
+        )
+        if len(drawn)
+        else None,
+        notes=(say("findings.note.unit", page.language), say("findings.note.errors", page.language)),
+        facts={"verdicts": verdicts.drop(columns=["sentence_zh", "sentence_en"]).to_dict("records")},
+    )
+
+
+def _sentences(page: PageData) -> Block:
+    verdicts = page.study.verdicts
+    frame = pd.DataFrame(
+        {
+            "label": verdicts["kpi"].map(page.label),
+            "verdict": [f"{say(f'verdict_name.{code}', page.language)} ({code})" for code in verdicts["code"]],
+            "sentence": verdicts[f"sentence_{page.language}"],
+        }
+    )
+    columns = tuple(ColumnView(key, say(f"activities.column.{key}", page.language)) for key in frame)
+    return Block(
+        "sentences",
+        say("findings.title_sentences", page.language),
+        table=DataTable(frame, columns, say("activities.caption", page.language)),
+    )
+
+
+def _profile(page: PageData, kpi: str) -> Block:
+    found = page.study.findings
+    rows = found[(found["kpi"] == kpi) & found["test"].isin(PROFILE_TESTS) & (found["status"] == "ok")]
+    frame = pd.DataFrame({"lag": rows["lag"], "effect": rows["effect"], "low": rows["ci_low"], "high": rows["ci_high"]})
+    verdict = page.study.verdicts.set_index("kpi").loc[kpi]
+    return Block(
+        f"profile_{kpi}",
+        say("findings.title_profile", page.language, kpi=page.label(kpi)),
+        text=(verdict[f"sentence_{page.language}"],),
+        figure=lag_profile(frame, page.language, caption=say("findings.figure_profile", page.language)),
+        facts={"profile": frame.to_dict("records")},
+    )

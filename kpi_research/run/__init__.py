@@ -1,0 +1,1 @@
+"""F7: one client's run, fanned out over reports."""

@@ -1,0 +1,95 @@
+"""`check`: everything that can be known of a client before a report is made."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+
+from kpi_research.crm.tables import TABLES
+from kpi_research.language import Language, say
+from kpi_research.run.client import Client, open_client
+from kpi_research.run.reports import notebook_folder
+
+RULES_SHOWN = 20
+POWER_QUANTILES = 1.96 + 0.84
+"""Normal quantiles of a two-sided 5 % test with 80 % power."""
+
+
+def checkup(path: Path) -> dict[str, Any]:
+    """What a client's file and data are good for, as plain values.
+
+    Raises
+    ------
+    InputError
+        If the client file, its source or the parameters of its notebooks are wrong.
+    """
+    client = open_client(path)
+    months = client.periods("month")
+    people = int(client.data.parts.roster["person_id"].nunique())
+    return {
+        "client": client.settings.client,
+        "until": client.data.parts.until.isoformat(),
+        "quarters": [period.name for period in client.periods("quarter")],
+        "tables": client.data.row_counts.to_dict("records"),
+        "missing_tables": [name for name in TABLES if name not in client.data.parts.tables],
+        "rules": _rules(client),
+        "kpis_without_data": [
+            kpi.name for kpi in client.data.parts.kpis if not set(kpi.needs) <= client.data.parts.tables
+        ],
+        "reports": [report.model_dump() for report in client.settings.reports],
+        "people": people,
+        "months": len(months),
+        "smallest_visible_effect": smallest_visible_effect(people, len(months), client.settings.plan.lags),
+        "notebooks": str(notebook_folder(client)),
+    }
+
+
+def smallest_visible_effect(people: int, months: int, lags: int) -> float | None:
+    """Roughly the smallest effect, in within-person standard deviations, that this many people and months show.
+
+    One KPI, independent months, two-sided 5 %, power 80 %; results that hang over from month to month make it larger.
+    """
+    rows = (people - 1) * (months - lags - 1)
+    return round(POWER_QUANTILES / rows**0.5, 3) if rows > 0 else None
+
+
+def print_checkup(found: dict[str, Any], language: Language) -> None:
+    """The same for the terminal."""
+    console = Console()
+    table = Table(title=say("check.tables", language))
+    for key in ("table", "file", "read", "left_out", "rejected", "kept"):
+        justify: Any = "left" if key in ("table", "file") else "right"
+        table.add_column(say(f"quality.column.{key}", language), justify=justify)
+    for row in found["tables"]:
+        table.add_row(*(str(row[key]) for key in ("table", "file", "read", "left_out", "rejected", "kept")))
+    console.print(table)
+    for row in found["rules"][:RULES_SHOWN]:
+        reason = say(f"contract.rule.{row['rule']}", language)
+        console.print(say(f"check.{row['severity']}", language, reason=reason, **row), markup=False, highlight=False)
+    for key in ("missing_tables", "kpis_without_data"):
+        if found[key]:
+            console.print(say(f"check.{key}", language, names=", ".join(found[key])), highlight=False)
+    console.print(
+        say("check.span", language, until=found["until"], quarters=", ".join(found["quarters"])), highlight=False
+    )
+    effect = found["smallest_visible_effect"]
+    key = "check.power" if effect else "check.no_power"
+    console.print(say(key, language, people=found["people"], months=found["months"], effect=effect), highlight=False)
+
+
+def _rules(client: Client) -> list[dict[str, Any]]:
+    rows = []
+    for frame, severity in ((client.data.rejected, "reject"), (client.data.counted, "count")):
+        for (table, rule, column), found in frame.groupby(["table", "rule", "column"]) if len(frame) else ():
+            first = found.iloc[0]
+            rows.append(
+                {
+                    "table": table, "rule": rule, "column": column, "severity": severity,
+                    "rows": int(found["source_row"].nunique()), "file": first["file"],
+                    "first_row": int(first["source_row"]), "value": str(first["value"]),
+                }
+            )  # fmt: skip
+    return rows

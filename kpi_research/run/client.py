@@ -1,0 +1,189 @@
+"""One client: its file, its data, and the questions that may be asked of them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from kpi_research.appraisal.scheme import Scheme
+from kpi_research.appraisal.score import Score, score
+from kpi_research.errors import InputError, Problem
+from kpi_research.evidence.study import Plan, Study, study
+from kpi_research.kpis.catalogue import catalogue, find_kpis, sharing_records
+from kpi_research.kpis.definition import Kpi
+from kpi_research.panel import COMPANY, LEVELS, Level, panel
+from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
+from kpi_research.run.settings import ClientFile, read_client_file, read_scheme
+from kpi_research.run.store import Stored, stored
+
+FIRST_DAYS_MISSING = ONE_DAY * 7
+"""A first period without records on its first days is still whole: a year may begin with holidays."""
+RESAMPLING_SEED = 20260101
+"""Fixed, so that the same data give the same intervals."""
+
+
+@dataclass(frozen=True)
+class Client:
+    """A client whose file and data were checked.
+
+    Parameters
+    ----------
+    path
+        The client file.
+    settings, scheme
+        What it says; `scheme` is None where nothing is scored.
+    data
+        What was read from its source.
+    """
+
+    path: Path
+    settings: ClientFile
+    scheme: Scheme | None
+    data: Stored
+
+    def periods(self, grain: Grain) -> list[Period]:
+        """All whole periods of a grain that the data cover; the first may lack up to a week."""
+        parts = self.data.parts
+        if parts.daily.empty:
+            return []
+        first = parts.daily["day"].min().date()
+        found = periods_between(first, parts.until, grain, self.settings.fiscal_year_starts)
+        return [each for each in found if first - each.start <= FIRST_DAYS_MISSING and each.end <= parts.until_end]
+
+    def known_period(self, name: str) -> Period:
+        """The whole quarter of this name.
+
+        Raises
+        ------
+        InputError
+            If the name names no period, or no whole quarter of the data.
+        """
+        period = Period.parse(name, self.settings.fiscal_year_starts)
+        known = self.periods("quarter")
+        if period not in known:
+            values = {"period": name, "until": self.data.parts.until.isoformat()}
+            allowed = tuple(quarter.name for quarter in reversed(known))
+            raise InputError(Problem("report.no_such_period", values=values, given=name, allowed=allowed))
+        return period
+
+    def panel(self, *, every: Grain = "month", level: Level = "person", upto: Period | None = None) -> pd.DataFrame:
+        """The KPIs of every entity of a level in every whole period.
+
+        Parameters
+        ----------
+        upto
+            Leave out what lies after this period.
+
+        Returns
+        -------
+        `level, entity_id, period, kpi, value, numerator, denominator, n, status, working_days` (see `panel.panel`).
+
+        Raises
+        ------
+        InputError
+            If grain or level is unknown.
+        """
+        allowed: list[tuple[str, str, Sequence[str]]] = [("every", every, GRAINS), ("level", level, LEVELS)]
+        problems = [
+            Problem("client.not_allowed", values={"name": name, "given": given}, given=given, allowed=tuple(among))
+            for name, given, among in allowed
+            if given not in among
+        ]
+        if problems:
+            raise InputError(problems)
+        periods = [period for period in self.periods(every) if upto is None or period.end <= upto.end]
+        return panel(self.data.parts, as_intervals(periods), level)
+
+    def score(self, *, period: str | Period, level: Level = "person") -> Score:
+        """Scores of every entity of a level in one period, against the client's scheme and targets.
+
+        Raises
+        ------
+        InputError
+            If the client has no scheme, or the period is unknown.
+        """
+        if self.scheme is None:
+            raise InputError(Problem("client.no_scheme", self.path.name))
+        period = Period.parse(period, self.settings.fiscal_year_starts) if isinstance(period, str) else period
+        kpis = {item.kpi: catalogue()[item.kpi] for item in self.scheme.items}
+        parts = self.data.parts.only(kpis)
+        return score(
+            panel(parts, as_intervals([period]), level),
+            panel(parts, weekly_slices(period), level),
+            scheme=self.scheme,
+            kpis=kpis,
+            targets=self.targets(period, level),
+            rng=np.random.default_rng(RESAMPLING_SEED),
+        )
+
+    def study(self, *, upto: Period | None = None) -> Study:
+        """Which of the client's predictors predict its outcome, on all whole months up to a period's end."""
+        names = [kpi.name for kpi in self.predictors()]
+        rows = self.panel(every=self.settings.plan.grain, level="person", upto=upto)
+        return study(
+            rows,
+            outcome=self.settings.outcome,
+            kpis=names,
+            plan=self.plan(),
+            lineage=sharing_records(self.settings.outcome, names),
+        )
+
+    def plan(self) -> Plan:
+        """The analysis plan that the client file fixes."""
+        return Plan(**self.settings.plan.model_dump())
+
+    def predictors(self) -> list[Kpi]:
+        """The KPIs that the study asks about: those named, or those of the named kind, less the outcome."""
+        wanted = self.settings.predictors
+        if isinstance(wanted, list):
+            return find_kpis(wanted, self.path.name)
+        return [kpi for kpi in catalogue().values() if kpi.kind == wanted and kpi.name != self.settings.outcome]
+
+    def targets(self, period: Period, level: Level) -> dict[tuple[str, str], float]:
+        """(entity_id, kpi) -> base target of a period; of several versions the last."""
+        targets = self.data.targets
+        if targets.empty:
+            return {}
+        found = targets[(targets["scope"] == level) & (targets["period"] == period.name)].sort_values("version")
+        entity = pd.Series(COMPANY, index=found.index) if level == "company" else found["scope_id"]
+        return dict(zip(zip(entity, found["kpi"], strict=True), found["base"], strict=True))
+
+
+def open_client(path: str | Path) -> Client:
+    """Read a client file and its data, and hold both to what they must be.
+
+    Raises
+    ------
+    InputError
+        Everything that is wrong with the file or its source.
+    """
+    path = Path(path)
+    settings = read_client_file(path)
+    problems = [*_problems_of_names(settings, path)]
+    try:
+        scheme = read_scheme(settings.scheme, path)
+        find_kpis([item.kpi for item in scheme.items] if scheme else [], path.name)
+    except InputError as error:
+        problems += error.problems
+    if problems:
+        raise InputError(problems)
+    return Client(path, settings, scheme, stored(settings, path.parent, project_folder(path) / "data" / "interim"))
+
+
+def project_folder(path: Path) -> Path:
+    """The folder that holds `params/`, or that of the client file where it lies elsewhere."""
+    folder = path.resolve().parent
+    return folder.parent if folder.name == "params" else folder
+
+
+def _problems_of_names(settings: ClientFile, path: Path) -> list[Problem]:
+    wanted = [settings.outcome, *(settings.predictors if isinstance(settings.predictors, list) else [])]
+    try:
+        find_kpis(wanted, path.name)
+    except InputError as error:
+        return error.problems
+    return []

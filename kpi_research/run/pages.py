@@ -1,0 +1,163 @@
+"""From a client to the data of one page, cut to what its reader may see before any section is built."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from pathlib import Path
+
+import pandas as pd
+
+from kpi_research.appraisal.score import Score
+from kpi_research.crm.tables import TABLES
+from kpi_research.errors import InputError, Problem
+from kpi_research.kpis.catalogue import catalogue
+from kpi_research.language import Language
+from kpi_research.panel import COMPANY, UNASSIGNED, Level, panel
+from kpi_research.periods import Period, as_intervals
+from kpi_research.report.data import Audience, PageData, Quality
+from kpi_research.report.page import Page
+from kpi_research.run.client import Client, open_client
+from kpi_research.run.studies import study_of
+
+HISTORY_QUARTERS = 8
+
+
+def open_page(
+    client: str | Path,
+    *,
+    period: str,
+    team: str | None = None,
+    language: Language = "zh",
+    audience: Audience = "manager",
+) -> Page:
+    """The page of one team, or of the whole company, in one quarter: what a report notebook begins with.
+
+    Parameters
+    ----------
+    client
+        Path of the client file.
+    team
+        `team_id`; the whole company without it.
+    audience
+        Managers see their own team and its people; the whole company's people are for analysts.
+
+    Raises
+    ------
+    InputError
+        If the client file, the period or the team is wrong.
+    """
+    opened = open_client(client)
+    return Page(page_data(opened, opened.known_period(period), team, language, audience))
+
+
+def page_data(client: Client, period: Period, team: str | None, language: Language, audience: Audience) -> PageData:
+    """Everything that the page's reader may see, and nothing else."""
+    level: Level = "team" if team else "company"
+    entity = team or COMPANY
+    if team is not None and team not in _entity_names(client):
+        allowed = tuple(_entity_names(client))
+        raise InputError(Problem("report.no_such_team", values={"team": team}, given=team, allowed=allowed))
+    members = team_members(client, period, team)
+    quarters = [quarter for quarter in client.periods("quarter") if quarter <= period][-HISTORY_QUARTERS:]
+    own = client.data.parts.of_team(team) if team else client.data.parts
+    history = panel(own, as_intervals(quarters), level)
+    analyst = audience == "analyst"
+    return PageData(
+        client_title=client.settings.title.model_dump()[language],
+        language=language,
+        audience=audience,
+        currency=client.settings.currency,
+        period=period,
+        level=level,
+        entity_id=entity,
+        entity_name=_entity_names(client).get(entity, client.settings.title.model_dump()[language]),
+        outcome=client.settings.outcome,
+        kpis=catalogue(),
+        history=history[history["entity_id"] == entity],
+        people=panel(client.data.parts.of_people(members), as_intervals([period]), "person"),
+        names=_names(client, None if analyst else members),
+        study=study_of(client, period),
+        quality=_quality(client, analyst=analyst),
+        until=client.data.parts.until,
+        scheme=client.scheme,
+        **_scores(client, period, level, entity, members),
+        targets=_targets(client, quarters, level, entity),
+        whole=_whole(client, period) if analyst else {},
+        truth=client.data.truth if analyst else (),
+    )
+
+
+def team_members(client: Client, period: Period, team: str | None) -> list[str]:
+    """Who was in the team on the last day of the period; everybody in role then, for the company."""
+    roster = client.data.parts.roster
+    last = roster[roster["day"] == pd.Timestamp(min(period.end, client.data.parts.until_end)) - pd.Timedelta(days=1)]
+    return sorted(last.loc[last["team_id"] == team if team else slice(None), "person_id"])
+
+
+def teams_in(client: Client, period: Period) -> list[str]:
+    """Teams in which anybody worked in the period."""
+    roster = client.data.parts.roster
+    inside = (roster["day"] >= pd.Timestamp(period.start)) & (roster["day"] < pd.Timestamp(period.end))
+    return sorted(set(roster.loc[inside, "team_id"]) - {UNASSIGNED})
+
+
+def _entity_names(client: Client) -> dict[str, str]:
+    teams = client.data.teams
+    return {} if teams.empty else dict(zip(teams["team_id"], teams["name"], strict=True))
+
+
+def _names(client: Client, people: Collection[str] | None) -> dict[str, str]:
+    """Names of these people; of everybody and of all teams if None."""
+    known = client.data.people
+    names = {} if known.empty else dict(zip(known["person_id"], known["name"], strict=True))
+    if people is None:
+        return {**names, **_entity_names(client)}
+    return {person: names.get(person, person) for person in people}
+
+
+def _scores(
+    client: Client, period: Period, level: Level, entity: str, members: Collection[str]
+) -> Mapping[str, Score | None]:
+    if client.scheme is None or client.data.targets.empty:
+        return {"score": None, "previous_score": None, "people_score": None}
+    before = period.shift(-1)
+    has_before = before.name in [quarter.name for quarter in client.periods("quarter")]
+    return {
+        "score": client.score(period=period, level=level).only([entity]),
+        "previous_score": client.score(period=before, level=level).only([entity]) if has_before else None,
+        "people_score": client.score(period=period, level="person").only(members),
+    }
+
+
+def _targets(client: Client, quarters: list[Period], level: Level, entity: str) -> dict[tuple[str, str], float]:
+    return {
+        (quarter.name, kpi): target
+        for quarter in quarters
+        for (scope, kpi), target in client.targets(quarter, level).items()
+        if scope == entity
+    }
+
+
+def _quality(client: Client, *, analyst: bool) -> Quality:
+    data = client.data
+    found = [
+        frame.groupby(["table", "rule"], as_index=False)
+        .agg(rows=("source_row", "nunique"), most_frequent=("value", lambda values: values.mode().iloc[0]))
+        .assign(severity=severity)
+        for frame, severity in ((data.rejected, "reject"), (data.counted, "count"))
+        if len(frame)
+    ]
+    columns = ["table", "rule", "severity", "rows", "most_frequent"]
+    rules = pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+    if not analyst:
+        rules = rules.drop(columns="most_frequent").assign(most_frequent="")
+    return Quality(data.row_counts, rules, tuple(name for name in TABLES if name not in data.parts.tables))
+
+
+def _whole(client: Client, period: Period) -> dict[Level, pd.DataFrame]:
+    """Every level's KPIs over one stretch: from the first day of the data to the period's end."""
+    daily = client.data.parts.daily
+    start = daily["day"].min() if len(daily) else pd.Timestamp(period.start)
+    stretch = pd.DataFrame({"period": ["whole"], "start": [start], "end": [pd.Timestamp(period.end)]})
+    levels: tuple[Level, ...] = ("company", "team", "person")
+    return {level: panel(client.data.parts, stretch, level) for level in levels}

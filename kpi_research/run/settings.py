@@ -1,0 +1,220 @@
+"""The client file as one checked model: unknown keys, wrong types and impossible values stop before anything runs."""
+
+from __future__ import annotations
+
+import zoneinfo
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.error import YAMLError
+
+from kpi_research.appraisal.scheme import TEMPLATES, Label, Scheme, template_names
+from kpi_research.errors import InputError, Problem
+from kpi_research.kpis.definition import Kind
+from kpi_research.sources.mapping import Source
+
+Audience = Literal["manager", "person", "analyst"]
+Notebook = Literal["appraisal", "evidence"]
+
+
+class _Strict(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class PlanSettings(_Strict):
+    """The analysis plan, frozen before the data are looked at."""
+
+    grain: Literal["month"] = "month"
+    lags: int = Field(3, ge=1, le=6)
+    q: float = Field(0.10, gt=0, lt=1)
+    sesoi: float = Field(0.10, gt=0, lt=1)
+
+
+class ReportSettings(_Strict):
+    """One kind of report: which notebook, for each of what, for whom."""
+
+    notebook: Notebook
+    per: Literal["team", "company"]
+    every: Literal["quarter"] = "quarter"
+    audience: Audience
+
+
+class ClientFile(_Strict):
+    """A client file.
+
+    Parameters
+    ----------
+    client
+        Slug; names the output folder.
+    calendar
+        Country whose working days count.
+    scheme
+        A template's name, a scheme written out, or none: then nothing is scored.
+    outcome, predictors
+        The result to be predicted; a kind of KPI, or names.
+    until
+        Last day of the data, where the last event on file is not it.
+    """
+
+    client: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")
+    title: Label
+    language: Literal["zh", "en", "both"] = "zh"
+    currency: str = Field("CNY", pattern=r"^[A-Z]{3}$")
+    timezone: str = "Asia/Shanghai"
+    calendar: str = "CN"
+    fiscal_year_starts: int = Field(1, ge=1, le=12)
+    source: Source
+    stages: list[str] = []
+    scheme: str | Scheme | None = None
+    outcome: str = "signed_amount"
+    predictors: Kind | list[str] = "process"
+    plan: PlanSettings = PlanSettings()
+    until: str | None = Field(None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    reports: list[ReportSettings] = Field(min_length=1)
+
+    @field_validator("timezone")
+    @classmethod
+    def _known_timezone(cls, name: str) -> str:
+        if name not in zoneinfo.available_timezones():
+            raise ValueError(f"{name!r} is no time zone; write it like Asia/Shanghai")
+        return name
+
+    @field_validator("calendar")
+    @classmethod
+    def _known_country(cls, code: str) -> str:
+        from holidays import list_supported_countries
+
+        if code not in list_supported_countries():
+            raise ValueError(f"{code!r} is no country code with known holidays; write it like CN")
+        return code
+
+
+def read_client_file(path: Path) -> ClientFile:
+    """Read and check a client file.
+
+    Raises
+    ------
+    InputError
+        Everything that is wrong with it, each with its line.
+    """
+    if not path.is_file():
+        beside = tuple(sorted(p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else ()
+        raise InputError(Problem("source.missing", values={"path": path.as_posix()}, given=path.name, allowed=beside))
+    document = _load_yaml(path)
+    try:
+        return ClientFile.model_validate(_plain(document))
+    except ValidationError as error:
+        raise InputError([_problem(path, document, found) for found in error.errors()]) from None
+
+
+def read_scheme(given: str | Scheme | None, path: Path | None = None) -> Scheme | None:
+    """The client's scheme: written out in its file, or a template of this name.
+
+    Parameters
+    ----------
+    path
+        The client file, for messages.
+
+    Raises
+    ------
+    InputError
+        If there is no such template.
+    """
+    if given is None or isinstance(given, Scheme):
+        return given
+    if given not in template_names():
+        raise InputError(
+            Problem("settings.unknown_scheme", path.name if path else "", {"scheme": given}, given, template_names())
+        )
+    return Scheme.model_validate(_plain(_load_yaml(TEMPLATES / f"{given}.yaml")))
+
+
+def _load_yaml(path: Path) -> Any:
+    try:
+        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+    except UnicodeDecodeError:
+        raise InputError(Problem("source.encoding", path.name, {"tried": "utf-8"})) from None
+    except DuplicateKeyError as error:
+        line = error.problem_mark.line + 1
+        reason = str(error.problem).split(" with ")[0].removeprefix("found duplicate key ")
+        raise InputError(Problem("settings.key_twice", f"{path.name}:{line}", {"key": reason})) from None
+    except YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        where = f"{path.name}:{mark.line + 1}" if mark else path.name
+        raise InputError(Problem("settings.not_yaml", where, {"reason": getattr(error, "problem", error)})) from None
+    if not isinstance(document, dict):
+        raise InputError(Problem("settings.not_a_mapping", path.name))
+    return document
+
+
+def _plain(node: Any) -> Any:
+    """YAML's own containers as plain ones; dates as they were written."""
+    if isinstance(node, dict):
+        return {str(key): _plain(value) for key, value in node.items()}
+    if isinstance(node, list):
+        return [_plain(value) for value in node]
+    return node.isoformat() if hasattr(node, "isoformat") else node
+
+
+def _problem(path: Path, document: Any, found: Any) -> Problem:
+    """One of pydantic's findings in our words, at its line."""
+    keys = [key for key in found["loc"] if not (isinstance(key, str) and key in _VARIANTS)]
+    where, name = f"{path.name}:{_line(document, keys)}", ".".join(str(key) for key in keys)
+    if found["type"] == "extra_forbidden":
+        allowed = _allowed_beside(keys)
+        return Problem("settings.unknown_key", where, {"key": name}, str(keys[-1]), allowed)
+    if found["type"] == "missing":
+        return Problem("settings.missing_key", where, {"key": name})
+    reason = found["msg"].removeprefix("Value error, ")
+    return Problem("settings.wrong_value", where, {"key": name, "reason": reason, "given": _short(found["input"])})
+
+
+_VARIANTS = {"files", "canonical", "simulated", "Scheme", "str", "list[str]"} | {
+    "literal['result','process','efficiency','customer_value','collaboration','digital','growth']"
+}
+
+
+def _line(document: Any, keys: list[Any]) -> int:
+    """The line of the deepest key that the document has."""
+    line, node = 1, document
+    for key in keys:
+        if isinstance(node, dict) and key in node:
+            line = node.lc.key(key)[0] + 1
+        elif isinstance(node, list) and isinstance(key, int) and key < len(node):
+            line = node.lc.item(key)[0] + 1
+        else:
+            break
+        node = node[key]
+    return line
+
+
+def _allowed_beside(keys: list[Any]) -> tuple[str, ...]:
+    """The names that may stand where an unknown one stood."""
+    schema = ClientFile.model_json_schema()
+    nodes = [schema]
+    for key in keys[:-1]:
+        nodes = [child for node in nodes for child in _children(_resolve(schema, node), key)]
+    names = [name for node in nodes for name in _resolve(schema, node).get("properties", {})]
+    return tuple(dict.fromkeys(names))
+
+
+def _children(node: dict[str, Any], key: Any) -> list[dict[str, Any]]:
+    if isinstance(key, int):
+        found = [node.get("items")]
+    else:
+        found = [node.get("properties", {}).get(key), node.get("additionalProperties")]
+    children = [child for child in found if isinstance(child, dict)]
+    return [variant for child in children for variant in child.get("oneOf", child.get("anyOf", [child]))]
+
+
+def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:
+    reference = node.get("$ref")
+    return schema["$defs"][reference.rsplit("/", 1)[-1]] if reference else node
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 60 else text[:57] + "..."

@@ -1,0 +1,34 @@
+"""A client's study up to a period, kept beside its stored data: every page of a run shows the same one."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from kpi_research.evidence.study import Study
+from kpi_research.periods import Period
+from kpi_research.run.client import Client
+
+PARTS = ("findings", "verdicts")
+
+
+def study_of(client: Client, period: Period) -> Study:
+    """The study on all whole months up to the period's end, made once."""
+    plan, names = client.plan(), [kpi.name for kpi in client.predictors()]
+    fingerprint = plan.fingerprint(client.settings.outcome, names)
+    folder = client.data.folder / "studies" / f"{period.name}-{fingerprint[:16]}"
+    if not all((folder / f"{part}.parquet").is_file() for part in PARTS):
+        _write(folder, client.study(upto=period))
+    findings, verdicts = (pd.read_parquet(folder / f"{part}.parquet") for part in PARTS)
+    return Study(plan, fingerprint, findings, verdicts)
+
+
+def _write(folder: Path, made: Study) -> None:
+    """Each file appears whole: several reports may make the same study at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for part in PARTS:
+        building = folder / f"{part}.{os.getpid()}.part"
+        getattr(made, part).to_parquet(building)
+        building.replace(folder / f"{part}.parquet")

@@ -1,0 +1,153 @@
+from __future__ import annotations
+
+import dataclasses
+import itertools
+import re
+
+import numpy as np
+import pytest
+from golden import panel_references as reference
+
+from kpi_research.errors import InputError
+from kpi_research.evidence.fixed_effects import Estimate, two_sided_p
+from kpi_research.evidence.multiplicity import alpha_within, family_q
+from kpi_research.evidence.plan import Plan
+from kpi_research.evidence.power import equivalence_p, minimum_detectable_effect, months_needed
+from kpi_research.evidence.verdict import Evidence, Verdict, judge, sentence
+from kpi_research.language import LANGUAGES, catalogue, placeholders
+
+ENOUGH = Evidence(
+    n_people=40, n_periods=24, coverage=0.95, within_share=0.4, same_period_r2=0.1, p=0.5, q=0.6, lead_p=0.5,
+    ci_low=-0.1, ci_high=0.15, ci90_low=-0.08, ci90_high=0.13, mde=0.18,
+)  # fmt: skip
+
+
+def test_benjamini_and_hochbergs_own_example():
+    q = family_q(np.array(reference.BENJAMINI_HOCHBERG_P))
+    assert (q <= 0.05).sum() == reference.BENJAMINI_HOCHBERG_DISCOVERIES_AT_5_PERCENT
+    assert q[3] == pytest.approx(0.0095 * 15 / 4)
+
+
+def test_untested_kpis_are_not_in_the_family():
+    q = family_q(np.array([0.03, np.nan, 0.02]))
+    assert q == pytest.approx([0.03, np.nan, 0.03], nan_ok=True)
+    assert np.isnan(family_q(np.array([np.nan]))).all()
+    assert len(family_q(np.array([]))) == 0
+
+
+def test_alpha_is_the_p_at_which_the_family_decides():
+    """By search: the largest p that a KPI may have and still be discovered, the others as they are."""
+    p = np.array([0.001, 0.03, 0.2, 0.7, 0.9])
+    alpha = alpha_within(family_q(p), 0.10)
+    for index in (0, 2, 4):
+        tried = np.linspace(0, 0.2, 4001)
+        found = [value for value in tried if family_q(np.r_[p[:index], value, p[index + 1 :]])[index] <= 0.10]
+        assert alpha[index] == pytest.approx(max(found), abs=1e-4)
+
+
+def test_smallest_visible_effect_is_found_in_four_of_five_samples():
+    rng = np.random.default_rng(4)
+    mde = minimum_detectable_effect(1 / np.sqrt(25), 24, 0.05)
+    samples = rng.normal(mde, 1, size=(20_000, 25))
+    t = samples.mean(axis=1) / (samples.std(axis=1, ddof=1) / 5)
+    found = np.mean([two_sided_p(value, 24) < 0.05 for value in t])
+    assert found == pytest.approx(0.80, abs=0.02)
+
+
+def test_four_times_the_periods_halve_the_visible_effect():
+    assert months_needed(0.4, 0.2, n_periods=12, lags=0) == 48
+    assert months_needed(0.4, 0.2, n_periods=8, lags=0, grain="quarter") == 96
+    assert months_needed(0.4, 0.2, n_periods=15, lags=3) == 51
+
+
+@pytest.mark.parametrize(("value", "se"), [*itertools.product((-0.07, 0.0, 0.04, 0.12), (0.01, 0.03, 0.06))])
+def test_equivalence_p_agrees_with_the_interval(value, se):
+    estimate = Estimate(value, se, 39)
+    low, high = estimate.interval(0.90)
+    assert (equivalence_p(estimate, 0.10) < 0.05) == (low > -0.10 and high < 0.10)
+
+
+@pytest.mark.parametrize(
+    ("change", "code", "gate"),
+    [
+        ({"in_lineage": True, "n_people": 2, "q": 0.001}, "H", "lineage"),
+        ({"same_period_r2": 0.80, "q": 0.001}, "H", "same_period"),
+        ({"same_period_r2": 0.99, "n_people": 3}, "N", "people"),
+        ({"n_people": 7}, "N", "people"),
+        ({"n_periods": 7}, "N", "periods"),
+        ({"coverage": 0.69}, "N", "coverage"),
+        ({"within_share": 0.009}, "N", "within_share"),
+        ({"p": np.nan, "q": np.nan}, "N", "not_estimable"),
+        ({"q": 0.10, "lead_p": 0.10}, "C", "asof"),
+        ({"q": 0.10, "lead_p": 0.0999}, "C", "lead"),
+        ({"q": 0.10, "lead_p": np.nan}, "C", "lead_untested"),
+        ({"q": 0.101, "ci90_low": -0.099, "ci90_high": 0.099, "mde": 0.9}, "F", "equivalence"),
+        ({"mde": 0.201}, "G", "power"),
+        ({"mde": 0.199}, "E", "q"),
+    ],
+)
+def test_the_ladder(change, code, gate):
+    assert judge(dataclasses.replace(ENOUGH, **change), Plan()) == Verdict(code, gate)
+
+
+def test_nothing_rises_above_c():
+    values = {"q": (0.0, 0.5), "lead_p": (0.0, 0.9), "mde": (0.0, 1.0), "same_period_r2": (0.0, 1.0)}
+    for combination in itertools.product(*values.values()):
+        evidence = dataclasses.replace(ENOUGH, **dict(zip(values, combination, strict=True)))
+        assert judge(evidence, Plan()).code in "HNGFEC"
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_every_verdict_has_a_sentence_without_statistics(language):
+    keys = [key.split(".") for key in catalogue() if key.split(".")[0] == "verdict" and len(key.split(".")[1]) == 1]
+    assert {code for _, code, _ in keys} == set("HNFGEC")
+    for _, code, gate in keys:
+        text = sentence(Verdict(code, gate), ENOUGH, Plan(), language)
+        assert "{" not in text and "nan" not in text
+        assert not re.search(r"p-value|\bprove|significan|p ?值|证明它?有效|显著", text)
+
+
+@pytest.mark.parametrize(
+    ("interval", "zh", "en"),
+    [((0.1, 0.2), "更高", "higher"), ((-0.2, -0.1), "更低", "lower"), ((-0.1, 0.1), "方向不一", "no steady direction")],
+)
+def test_an_association_is_told_with_its_sign(interval, zh, en):
+    evidence = dataclasses.replace(ENOUGH, q=0.01, ci_low=interval[0], ci_high=interval[1])
+    assert zh in sentence(judge(evidence, Plan()), evidence, Plan(), "zh")
+    assert en in sentence(judge(evidence, Plan()), evidence, Plan(), "en")
+
+
+def test_an_association_says_which_checks_are_open():
+    failed = dataclasses.replace(ENOUGH, q=0.01, lead_p=0.01)
+    for evidence, order in ((failed, "检验未通过"), (dataclasses.replace(failed, lead_p=0.5), "检验已通过")):
+        text = sentence(judge(evidence, Plan()), evidence, Plan(), "zh")
+        assert order in text and "当期录入" in text and "提前预测" in text
+
+
+def test_underpowered_says_how_long_to_wait_or_that_waiting_is_no_way():
+    evidence = dataclasses.replace(ENOUGH, mde=0.3, months_needed=51)
+    assert "51 months" in sentence(Verdict("G", "power"), evidence, Plan(), "en")
+    assert "30%" in sentence(Verdict("G", "power"), evidence, Plan(), "zh")
+    hopeless = dataclasses.replace(evidence, months_needed=3000)
+    assert "3000" not in sentence(Verdict("G", "power"), hopeless, Plan(), "en")
+    assert "24 weeks" in sentence(Verdict("G", "power"), evidence, Plan(grain="week"), "en")
+
+
+def test_languages_agree_on_placeholders():
+    for key, both in catalogue().items():
+        if key.startswith(("verdict.", "study.")):
+            assert placeholders(both.zh) == placeholders(both.en), key
+
+
+def test_fingerprint_is_of_the_plan_and_the_family_in_any_order():
+    plan = Plan()
+    assert plan.fingerprint("revenue", ["a", "b"]) == Plan().fingerprint("revenue", ["b", "a"])
+    others = [Plan(q=0.05).fingerprint("revenue", ["a", "b"]), plan.fingerprint("revenue", ["a"])]
+    assert len({plan.fingerprint("revenue", ["a", "b"]), plan.fingerprint("margin", ["a", "b"]), *others}) == 4
+
+
+def test_a_plan_out_of_range_names_every_value():
+    with pytest.raises(InputError) as raised:
+        Plan(lags=0, q=1.5)
+    assert [problem.values["name"] for problem in raised.value.problems] == ["lags", "q"]
+    assert "1.5" in raised.value.text("zh")
