@@ -88,7 +88,12 @@ class Contributions:
 
 
 def contributions(
-    tables: Mapping[str, pd.DataFrame], kpis: Sequence[Kpi], *, country: str = "CN", until: dt.date | None = None
+    tables: Mapping[str, pd.DataFrame],
+    kpis: Sequence[Kpi],
+    *,
+    country: str = "CN",
+    since: dt.date | None = None,
+    until: dt.date | None = None,
 ) -> Contributions:
     """Compute what each person's day adds to each KPI.
 
@@ -98,6 +103,8 @@ def contributions(
         Canonical tables, as kept by the contract.
     country
         Whose working days count as exposure.
+    since
+        First day covered; earlier rows are known (who was a customer already) but count in no period.
     until
         Last day covered; by default that of the last signing, closing, payment or activity.
     """
@@ -108,6 +115,8 @@ def contributions(
     parts = [_daily(crm, kpi, until).to_pandas() for kpi in measured]
     connection.disconnect()
     daily = pd.concat(parts, ignore_index=True) if parts else _NO_CONTRIBUTIONS.copy()
+    if since:
+        daily = daily[daily["day"] >= pd.Timestamp(since)]
     daily = daily.sort_values(["kpi", "person_id", "day"], ignore_index=True)
     return Contributions(daily, roster(tables, daily, country, until), tuple(kpis), frozenset(tables), until)
 
@@ -129,17 +138,16 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
 
     Returns
     -------
-    One row for every entity with working days in the interval and every KPI, in `PANEL_COLUMNS`. `status` is `ok`;
+    One row for every KPI and entity with working days or rows in the interval, in `PANEL_COLUMNS`. `status` is `ok`;
     `partial` (rows too young to be judged were left out); or why `value` is missing: `no_data` (the client lacks a
     table), `no_record` (the person recorded nothing at all), `no_cases` (nothing to divide by), `too_few` (a ratio over
     fewer than `policy.MIN_DENOMINATOR` rows).
     """
     day_in = _days_in(intervals)
     sums = _sum_contributions(parts, day_in, level)
-    grid = _grid(parts, day_in, level)
+    grid = _grid(parts, day_in, sums, level)
     recorded = _who_recorded(parts, sums)
-    frame = grid.merge(sums, on=["entity_id", "period", "kpi"], how="outer")
-    frame["working_days"] = frame["working_days"].fillna(0.0)
+    frame = grid.merge(sums, on=["entity_id", "period", "kpi"], how="left")
     frame = frame.merge(recorded, on=["entity_id", "period", "kpi"], how="left")
     frame = _with_values(frame, parts, intervals).assign(level=level)
     order = pd.Categorical(frame["kpi"], [kpi.name for kpi in parts.kpis], ordered=True)
@@ -242,12 +250,14 @@ def _sum_contributions(parts: Contributions, day_in: pd.DataFrame, level: Level)
     return rows.groupby(keys, as_index=False)[["numerator", "denominator", "n"]].sum(min_count=1)
 
 
-def _grid(parts: Contributions, day_in: pd.DataFrame, level: Level) -> pd.DataFrame:
-    """Everyone with working days in an interval, times every KPI."""
+def _grid(parts: Contributions, day_in: pd.DataFrame, sums: pd.DataFrame, level: Level) -> pd.DataFrame:
+    """Everyone with working days or with any row in an interval, times every KPI."""
     days = _with_entity(parts.roster.merge(day_in, on="day"), parts, level)
     exposure = days.groupby(["entity_id", "period"], as_index=False).agg(working_days=("working", "sum"))
     exposure = exposure[exposure["working_days"] > 0]
-    return exposure.merge(pd.DataFrame({"kpi": [kpi.name for kpi in parts.kpis]}), how="cross")
+    present = exposure.merge(sums[["entity_id", "period"]].drop_duplicates(), how="outer")
+    kpis = pd.DataFrame({"kpi": [kpi.name for kpi in parts.kpis]})
+    return present.fillna({"working_days": 0.0}).merge(kpis, how="cross")
 
 
 def _who_recorded(parts: Contributions, sums: pd.DataFrame) -> pd.DataFrame:

@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
@@ -23,6 +24,8 @@ from kpi_research.run.workers import ForkingExecutor, WorkerDied, WorkerTimeout
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
 sys.path.insert(0, str(NOTEBOOKS))
+
+import standin  # noqa: E402
 
 
 @pytest.fixture(scope="module")
@@ -99,14 +102,18 @@ def test_a_large_answer_comes_through(executor):
     assert len(executor.submit(operator.mul, b"x", 20_000_000).result()) == 20_000_000
 
 
-def test_the_warm_parent_has_one_thread_and_no_network_socket(executor):
+def test_the_warm_parent_holds_no_network_socket(executor):
     executor.submit(operator.add, 1, 2).result()
-    parent = executor._processes._process.pid
-    assert len(os.listdir(f"/proc/{parent}/task")) == 1
-    inodes = {os.readlink(f"/proc/{parent}/fd/{fd}") for fd in os.listdir(f"/proc/{parent}/fd")}
+    parent = Path("/proc", str(executor._processes._process.pid))
+    held = {str(descriptor.readlink()) for descriptor in (parent / "fd").iterdir()}
     for table in ("tcp", "tcp6", "udp", "udp6"):
-        for line in Path(f"/proc/{parent}/net/{table}").read_text().splitlines()[1:]:
-            assert f"socket:[{line.split()[9]}]" not in inodes
+        for line in (parent / "net" / table).read_text().splitlines()[1:]:
+            assert f"socket:[{line.split()[9]}]" not in held
+
+
+def test_a_fork_of_the_warm_parent_has_one_thread_and_a_working_database(executor):
+    assert executor.submit(threading.active_count).result() == 1
+    assert [executor.submit(standin.sum_in_database, 1_000_000).result() for _ in range(5)] == [499_999_500_000] * 5
 
 
 def test_without_fork_the_answers_are_the_same(monkeypatch):
@@ -174,6 +181,7 @@ def test_a_report_sees_nothing_of_the_one_before(make, executor):
     assert found == dict.fromkeys(found, False) | {"environment": None}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", [ThreadPoolExecutor, ProcessPoolExecutor])
 def test_any_executor_will_do_and_leaks_no_more(make, pool):
     jobs = [make("leaks", {"leave": True}, name="first"), make("leaks", name="second"), make("dies", name="third")]
@@ -196,7 +204,7 @@ def test_a_crash_costs_one_report(make, executor, tmp_path, how, message):
 def test_a_failing_cell_is_shown_named_and_logged(make, executor, tmp_path):
     job = make("fails")
     (result,) = run([job], executor)
-    assert result.error == JobError("cell", "[3] raise ValueError(f'数据缺失 {a}')", "ValueError: 数据缺失 1")
+    assert result.error == JobError("cell", '[3] raise ValueError(f"数据缺失 {a}")', "ValueError: 数据缺失 1")
     assert result.files == ("fails.html", "fails.ipynb", "results.json")
     assert "数据缺失 1" in (job.folder / "fails.html").read_text()
     assert "before" in job.log.read_text()
@@ -242,6 +250,7 @@ def test_the_notebook_is_valid_the_same_each_time_and_tells_nothing_of_its_maker
         assert trace not in told
 
 
+@pytest.mark.slow
 def test_render_makes_a_process_of_its_own_where_it_is_not_in_one(make):
     assert render(make("dies")).error.kind == "died"
 
@@ -309,8 +318,9 @@ from kpi_research.run.batch import Job, run_jobs
 from kpi_research.run.workers import ForkingExecutor
 
 root, seconds = Path({root!r}), float(sys.argv[1])
+notebook = Path({notebooks!r}) / "hangs.ipynb"
 jobs = [
-    Job(name, Path({notebooks!r}) / "hangs.ipynb", {{"seconds": s}}, root / name, root / f"{{name}}.log", "standin:export")
+    Job(name, notebook, {{"seconds": s}}, root / name, root / f"{{name}}.log", "standin:export")
     for name, s in (("quick", 0.0), ("slow", seconds), ("slower", seconds), ("last", seconds))
 ]
 try:
@@ -322,6 +332,7 @@ except KeyboardInterrupt:
 """
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_is_done_and_the_next_run_finishes(tmp_path):
     code = DRIVER.format(notebooks=str(NOTEBOOKS), root=str(tmp_path))
     first = subprocess.Popen([sys.executable, "-c", code, "60"], stdout=subprocess.PIPE, text=True)

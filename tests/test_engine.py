@@ -15,7 +15,12 @@ from kpi_research.run.engine import ENGINE_NAME, ForkedShellEngine, NotebookTime
 from kpi_research.run.workers import ForkingExecutor
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
-PROBES = [cell.metadata.tags[-1].removeprefix("probe-") for cell in nbformat.read(NOTEBOOKS / "probes.ipynb", 4).cells]
+# not in the notebook, because linters read it
+BROKEN = {"syntax_error": "x ==== 3", "indentation_error": "if True:\nx = 1"}
+PROBES = [
+    *(cell.metadata.tags[-1].removeprefix("probe-") for cell in nbformat.read(NOTEBOOKS / "probes.ipynb", 4).cells),
+    *BROKEN,
+]
 
 # Where the engine differs from a kernel on purpose; the docstring of engine.py and this list name the same things.
 MESSAGE_DIFFERS = {"input_refused", "getpass_refused", "syntax_error", "indentation_error"}
@@ -38,18 +43,29 @@ def run(path, target, engine, **options):
     return cells, raised
 
 
+def run_probes(folder, engine):
+    """Run all probes; to be called in a process of its own."""
+    # ipykernel does not record descriptors under pytest
+    os.environ.pop("PYTEST_CURRENT_TEST", None)
+    notebook = nbformat.read(NOTEBOOKS / "probes.ipynb", 4)
+    for probe, source in BROKEN.items():
+        tags = ["raises-exception", f"probe-{probe}"]
+        notebook.cells.append(nbformat.v4.new_code_cell(source, metadata={"tags": tags}))
+    nbformat.write(notebook, folder / "probes.ipynb")
+    cells, raised = run(str(folder / "probes.ipynb"), str(folder / "out.ipynb"), engine)
+    return by_probe(cells), raised
+
+
 @pytest.fixture(scope="module")
 def ours(tmp_path_factory):
-    target = str(tmp_path_factory.mktemp("ours") / "probes.ipynb")
     with ForkingExecutor(1, warm=None) as executor:
-        cells, raised = executor.submit(run, str(NOTEBOOKS / "probes.ipynb"), target, ENGINE_NAME).result()
-    return by_probe(cells), raised
+        return executor.submit(run_probes, tmp_path_factory.mktemp("ours"), ENGINE_NAME).result()
 
 
 @pytest.fixture(scope="module")
 def kernel(tmp_path_factory):
-    cells, raised = run(str(NOTEBOOKS / "probes.ipynb"), str(tmp_path_factory.mktemp("kernel") / "p.ipynb"), None)
-    return by_probe(cells), raised
+    with ForkingExecutor(1, warm=None) as executor:
+        return executor.submit(run_probes, tmp_path_factory.mktemp("kernel"), None).result()
 
 
 def by_probe(cells):
@@ -57,7 +73,7 @@ def by_probe(cells):
 
 
 def comparable(cell):
-    """Outputs with neighbouring streams joined (kernels split them at random) and without colours and temporary names."""
+    """Outputs with neighbouring streams joined (kernels split them at random), without temporary names."""
     joined = []
     for output in map(dict, cell.outputs):
         if joined and output["output_type"] == "stream" and joined[-1].get("name") == output["name"]:

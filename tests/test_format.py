@@ -44,7 +44,7 @@ def test_money_of_another_country_and_to_the_cent() -> None:
         (1.1236, "share", "112.4%", "112.4%"),
         (-0.0001, "share", "0.0%", "0.0%"),
         (1234, "count", "1,234", "1,234"),
-        (np.float64(12.5), "count", "12.5", "12.5"),
+        (np.float64(12.6), "count", "13", "13"),
         (86.44, "points", "86.4", "86.4"),
         (12.5, "days", "12.5天", "12.5 days"),
         (1, "days", "1天", "1 day"),

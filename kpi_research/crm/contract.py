@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 import pandas as pd
 
 from kpi_research.crm.parsing import read_column
-from kpi_research.crm.tables import TABLES, Table
+from kpi_research.crm.tables import TABLES, Severity, Table
 from kpi_research.errors import InputError, Problem
 
 FINDING_COLUMNS = ["table", "file", "source_row", "rule", "column", "value"]
@@ -77,7 +77,8 @@ def hold_to_contract(raw: Mapping[str, RawTable], *, timezone: str = "Asia/Shang
     if problems := [problem for name, table in raw.items() for problem in _shape_problems(name, table)]:
         raise InputError(problems)
     kept: dict[str, pd.DataFrame] = {}
-    rejected, counted = [], []
+    rejected: list[pd.DataFrame] = []
+    counted: list[pd.DataFrame] = []
     for name in (name for name in TABLES if name in raw):
         table, source = TABLES[name], raw[name]
         frame, broken = _read(table, source, timezone)
@@ -135,9 +136,9 @@ def _row_rules(table: Table, raw: RawTable, frame: pd.DataFrame) -> list[pd.Data
 
 def _references(
     table: Table, raw: RawTable, frame: pd.DataFrame, kept: Mapping[str, pd.DataFrame]
-) -> list[tuple[pd.DataFrame, str]]:
+) -> list[tuple[pd.DataFrame, Severity]]:
     """Rows whose reference finds no partner in a table that the client has."""
-    found = []
+    found: list[tuple[pd.DataFrame, Severity]] = []
     for name, column in table.columns.items():
         if column.refers is None or column.refers not in kept:
             continue

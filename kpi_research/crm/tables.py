@@ -12,6 +12,15 @@ from typing import Literal
 
 import pandas as pd
 
+from kpi_research.crm.rules import (
+    closed_after_created,
+    closed_when_decided,
+    ends_after_start,
+    left_after_hired,
+    recorded_after_occurred,
+    score_within_scale,
+)
+
 ColumnKind = Literal["id", "text", "choice", "date", "time", "money", "number", "share", "flag"]
 Severity = Literal["reject", "count"]
 
@@ -61,39 +70,6 @@ class Table:
     key: tuple[str, ...]
     columns: dict[str, Column]
     rules: tuple[Rule, ...] = ()
-
-
-def closed_after_created(rows: pd.DataFrame) -> pd.Series:
-    """An opportunity is closed on or after the day it was created."""
-    return (
-        rows["closed_at"].isna() | rows["created_at"].isna() | (rows["closed_at"] >= rows["created_at"].dt.normalize())
-    )
-
-
-def closed_when_decided(rows: pd.DataFrame) -> pd.Series:
-    """A won or lost opportunity has a closing time."""
-    return ~rows["outcome"].isin(["won", "lost"]) | rows["closed_at"].notna()
-
-
-def left_after_hired(rows: pd.DataFrame) -> pd.Series:
-    """Nobody leaves before being hired."""
-    return rows["left_on"].isna() | rows["hired_on"].isna() | (rows["left_on"] >= rows["hired_on"])
-
-
-def ends_after_start(rows: pd.DataFrame) -> pd.Series:
-    """An assignment ends after it starts."""
-    return rows["until"].isna() | rows["since"].isna() | (rows["until"] >= rows["since"])
-
-
-def recorded_after_occurred(rows: pd.DataFrame) -> pd.Series:
-    """Nothing is on file more than a day before it happened."""
-    early = rows["occurred_at"] - rows["recorded_at"] > pd.Timedelta(days=1)
-    return rows["recorded_at"].isna() | ~early
-
-
-def score_within_scale(rows: pd.DataFrame) -> pd.Series:
-    """A survey score lies on its scale."""
-    return rows["score"].between(rows["scale_min"], rows["scale_max"]) & (rows["scale_max"] > rows["scale_min"])
 
 
 _ID = Column("id")

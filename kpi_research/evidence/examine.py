@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import TypeVar
 
 import numpy as np
+import numpy.typing as npt
 
 from kpi_research.evidence.finding import Finding, Test
 from kpi_research.evidence.fixed_effects import Estimate, FloatArray, NotEstimableError
@@ -91,10 +92,17 @@ def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Eviden
     evidence = Evidence(
         n_people=rows_of(y, *history(y, x, lags)).n_people,
         n_periods=n_periods,
-        coverage=float(both.sum() / max(1, grid.active.sum())),
+        coverage=float(both.sum() / max(1, (grid.active & in_use(x)).sum())),
         within_share=min(share_x, share_y),
     )
     return Pair(kpi, outcome, x, y, lags, sd_x / sd_y if sd_y > 0 else np.nan), evidence
+
+
+def in_use(x: FloatArray) -> npt.NDArray[np.bool_]:
+    """Periods (T) from the first to the last in which anybody has the KPI: before, nobody was asked for it."""
+    used = np.flatnonzero(np.isfinite(x).any(axis=0))
+    periods = np.arange(x.shape[1])
+    return (periods >= used.min(initial=periods.size)) & (periods <= used.max(initial=-1))
 
 
 def _lag_findings(pair: Pair, plan: Plan, fitted: LagFit | None) -> tuple[Finding, ...]:

@@ -8,10 +8,10 @@ AR(.5) errors and a true sum of .15 the mean estimate over 300 panels of 40 peop
 .090 with it.
 
 *Whether at all* (joint test, one p a KPI into the family): the same with y_{t-1}, which is Granger's question. A KPI
-that merely copies the result of its own month then says nothing new: it was "significant" at 5 % in 28 % of 300 such
-panels without y_{t-1} and in 7 % with it, while noise and talent-with-season stayed at 5-7 % either way. A KPI that
+that merely copies the result of its own month then says nothing new: it was "significant" at 5 % in 24 % of 300 such
+panels without y_{t-1} and in 7 % with it, while noise and talent-with-season stayed at 4-8 % either way. A KPI that
 reacts to past results carries a bias of order 1/T into either regression (Nickell 1981): a 5 % test then rejected in
-6 % at 24 months and 9-10 % at 12; the lead placebo caught that KPI in every one of those panels.
+5 % at 24 months and 9 % at 12; the lead placebo caught that KPI in every one of those panels.
 """
 
 from __future__ import annotations

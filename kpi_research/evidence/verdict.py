@@ -103,7 +103,7 @@ def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Languag
         "n_people": str(evidence.n_people),
         "n_periods": str(evidence.n_periods),
         "unit": say(f"verdict.unit.{plan.grain}", language),
-        "coverage": f"{evidence.coverage:.0%}",
+        "coverage": f"{evidence.coverage:.1%}",
         "same_period_r2": f"{evidence.same_period_r2:.0%}",
         "mde": f"{evidence.mde:.0%}",
         "need": _need(evidence.months_needed, language),

@@ -13,9 +13,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
 
-SIGNING = frozenset(
-    {"contracts.signed_at", "contracts.amount", "opportunities.outcome", "opportunities.closed_at"}
-)
+SIGNING = frozenset({"contracts.signed_at", "contracts.amount", "opportunities.outcome", "opportunities.closed_at"})
 """Fields that record one and the same event: a deal is won and its contract is signed."""
 
 
@@ -48,9 +46,7 @@ def find_kpis(names: Iterable[str], where: str = "") -> list[Kpi]:
     """
     known = catalogue()
     names = list(names)
-    problems = [
-        Problem("kpi.unknown", where, {"kpi": name}, name, tuple(known)) for name in names if name not in known
-    ]
+    problems = [Problem("kpi.unknown", where, {"kpi": name}, name, tuple(known)) for name in names if name not in known]
     if problems:
         raise InputError(problems)
     return [known[name] for name in names]
@@ -87,7 +83,5 @@ def sharing_records(outcome: str, names: Iterable[str]) -> list[str]:
     made_of = lineage(outcome)
     signing = bool(made_of & SIGNING)
     return [
-        name
-        for name in names
-        if name != outcome and (lineage(name) & made_of or (signing and lineage(name) & SIGNING))
+        name for name in names if name != outcome and (lineage(name) & made_of or (signing and lineage(name) & SIGNING))
     ]

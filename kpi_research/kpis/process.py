@@ -17,16 +17,16 @@ CONTACTS = ("visit", "call", "meeting", "demo", "message", "proposal", "quote", 
 def visits_by_customer_day(crm: Crm) -> ir.Table:
     """Visits, those of one person to one customer on one day being one."""
     visits = activities_of("visit")(crm)
-    visits = visits.mutate(day=visits.occurred_at.truncate("D"), visited=visits.account_id.fill_null(visits.activity_id))
+    visits = visits.mutate(
+        day=visits.occurred_at.truncate("D"), visited=visits.account_id.fill_null(visits.activity_id)
+    )
     return visits.group_by(["person_id", "visited", "day"]).aggregate(occurred_at=visits.occurred_at.min())
 
 
 def first_visits(crm: Crm) -> ir.Table:
     """The first visit to every account, with the time of the next contact of any kind."""
     contacts = crm.activities.filter(crm.activities.kind.isin(CONTACTS) & crm.activities.account_id.notnull())
-    in_order = ibis.window(
-        group_by=contacts.account_id, order_by=[contacts.occurred_at, contacts.activity_id]
-    )
+    in_order = ibis.window(group_by=contacts.account_id, order_by=[contacts.occurred_at, contacts.activity_id])
     contacts = contacts.mutate(next_contact=contacts.occurred_at.lead().over(in_order))
     visits = contacts.filter(contacts.kind == "visit")
     first = ibis.row_number().over(group_by=visits.account_id, order_by=[visits.occurred_at, visits.activity_id])
@@ -38,7 +38,9 @@ def decided_opportunities(crm: Crm) -> ir.Table:
     return crm.opportunities.filter(crm.opportunities.outcome.isin(["won", "lost"]))
 
 
-def _logged(kind: str, *, person: str = "P1", day: str = "2026-07-06 10:00", number: str = "1", account: str = "A1") -> dict[str, str]:
+def _logged(
+    kind: str, *, person: str = "P1", day: str = "2026-07-06 10:00", number: str = "1", account: str = "A1"
+) -> dict[str, str]:
     return {"activity_id": number, "person_id": person, "kind": kind, "account_id": account, "occurred_at": day}
 
 
@@ -57,11 +59,23 @@ def _two_of(kind: str) -> Example:
 def _count_of(kind: str, name: str, label: Bilingual, meaning: Bilingual, *, id: str, aliases: tuple[str, ...]) -> Kpi:
     """A KPI that counts the activities of one kind."""
     return Kpi(
-        id=id, name=name, label=label, meaning=meaning, kind="process", nature="quantity", unit="count", direction="up",
-        needs=("activities",), rows=activities_of(kind), who="person_id", when="occurred_at", numerator=each_row,
-        aliases=aliases, why="Every record counts once, by the time at which it is said to have happened.",
+        id=id,
+        name=name,
+        label=label,
+        meaning=meaning,
+        kind="process",
+        nature="quantity",
+        unit="count",
+        direction="up",
+        needs=("activities",),
+        rows=activities_of(kind),
+        who="person_id",
+        when="occurred_at",
+        numerator=each_row,
+        aliases=aliases,
+        why="Every record counts once, by the time at which it is said to have happened.",
         example=_two_of(kind),
-    )  # fmt: skip
+    )
 
 
 KPIS = (
@@ -69,75 +83,186 @@ KPIS = (
         id="P01",
         name="visits",
         label=Bilingual("客户拜访量", "Customer visits"),
-        meaning=Bilingual("期内拜访客户的次数;同一人同一天对同一客户只计一次。", "Visits in the period; one person's visits to one customer on one day count once."),
-        kind="process", nature="quantity", unit="count", direction="up",
-        needs=("activities",), rows=visits_by_customer_day, who="person_id", when="occurred_at", numerator=each_row,
+        meaning=Bilingual(
+            "期内拜访客户的次数;同一人同一天对同一客户只计一次。",
+            "Visits in the period; one person's visits to one customer on one day count once.",
+        ),
+        kind="process",
+        nature="quantity",
+        unit="count",
+        direction="up",
+        needs=("activities",),
+        rows=visits_by_customer_day,
+        who="person_id",
+        when="occurred_at",
+        numerator=each_row,
         aliases=("拜访次数", "客户拜访次数"),
         why="Deduplicated by customer and day: two records of one call at the door are one visit.",
         example=Example(
-            {"activities": (_logged("visit"), _logged("visit", number="2", day="2026-07-06 16:00"),
-                            _logged("visit", number="3", account="A2"), _logged("visit", number="4", day="2026-07-07"),
-                            _logged("call", number="5"))},
-            "2026-07", "P1", 3, None, "Two visits to A1 on 6 July are one; A2 on the 6th and A1 on the 7th are two more."),
+            {
+                "activities": (
+                    _logged("visit"),
+                    _logged("visit", number="2", day="2026-07-06 16:00"),
+                    _logged("visit", number="3", account="A2"),
+                    _logged("visit", number="4", day="2026-07-07"),
+                    _logged("call", number="5"),
+                )
+            },
+            "2026-07",
+            "P1",
+            3,
+            None,
+            "Two visits to A1 on 6 July are one; A2 on the 6th and A1 on the 7th are two more.",
+        ),
     ),
-    _count_of("call", "calls", Bilingual("电话量", "Calls"),
-              Bilingual("期内电话次数。", "Calls in the period."), id="P03", aliases=("通话量",)),
-    _count_of("survey", "need_surveys", Bilingual("需求调研数", "Need surveys"),
-              Bilingual("期内完成的客户需求调研次数。", "Surveys of customers' needs completed in the period."), id="P05", aliases=("客户需求调研",)),
-    _count_of("proposal", "proposals", Bilingual("方案递交量", "Proposals delivered"),
-              Bilingual("期内递交的方案数。", "Proposals delivered in the period."), id="P06", aliases=("方案制作", "方案提交")),
-    _count_of("quote", "quotes", Bilingual("报价次数", "Quotes"),
-              Bilingual("期内报价次数。", "Quotes issued in the period."), id="P08", aliases=()),
-    _count_of("demo", "demos", Bilingual("产品演示次数", "Product demos"),
-              Bilingual("期内产品演示(DEMO)次数。", "Product demonstrations held in the period."), id="P09", aliases=("DEMO演示次数",)),
+    _count_of(
+        "call",
+        "calls",
+        Bilingual("电话量", "Calls"),
+        Bilingual("期内电话次数。", "Calls in the period."),
+        id="P03",
+        aliases=("通话量",),
+    ),
+    _count_of(
+        "survey",
+        "need_surveys",
+        Bilingual("需求调研数", "Need surveys"),
+        Bilingual("期内完成的客户需求调研次数。", "Surveys of customers' needs completed in the period."),
+        id="P05",
+        aliases=("客户需求调研",),
+    ),
+    _count_of(
+        "proposal",
+        "proposals",
+        Bilingual("方案递交量", "Proposals delivered"),
+        Bilingual("期内递交的方案数。", "Proposals delivered in the period."),
+        id="P06",
+        aliases=("方案制作", "方案提交"),
+    ),
+    _count_of(
+        "quote",
+        "quotes",
+        Bilingual("报价次数", "Quotes"),
+        Bilingual("期内报价次数。", "Quotes issued in the period."),
+        id="P08",
+        aliases=(),
+    ),
+    _count_of(
+        "demo",
+        "demos",
+        Bilingual("产品演示次数", "Product demos"),
+        Bilingual("期内产品演示(DEMO)次数。", "Product demonstrations held in the period."),
+        id="P09",
+        aliases=("DEMO演示次数",),
+    ),
     Kpi(
         id="P15",
         name="second_contact_rate",
         label=Bilingual("三日内二次跟进率", "Second contact within 3 days"),
-        meaning=Bilingual("期内首次拜访的客户中,三天内有第二次联系的比例。", "Of customers first visited in the period, the share contacted again within three days."),
-        kind="process", nature="behaviour", unit="share", direction="up",
-        needs=("activities",), rows=first_visits, who="person_id", when="occurred_at",
-        numerator=share_of(lambda rows: rows.next_contact <= rows.occurred_at + ibis.interval(days=SECOND_CONTACT_DAYS)),
-        denominator=each_row, counted_over=Bilingual("期内首次拜访的客户", "customers first visited in the period"),
-        matures_after_days=SECOND_CONTACT_DAYS, aliases=("跟进及时率",),
+        meaning=Bilingual(
+            "期内首次拜访的客户中,三天内有第二次联系的比例。",
+            "Of customers first visited in the period, the share contacted again within three days.",
+        ),
+        kind="process",
+        nature="behaviour",
+        unit="share",
+        direction="up",
+        needs=("activities",),
+        rows=first_visits,
+        who="person_id",
+        when="occurred_at",
+        numerator=share_of(
+            lambda rows: rows.next_contact <= rows.occurred_at + ibis.interval(days=SECOND_CONTACT_DAYS)
+        ),
+        denominator=each_row,
+        counted_over=Bilingual("期内首次拜访的客户", "customers first visited in the period"),
+        matures_after_days=SECOND_CONTACT_DAYS,
+        aliases=("跟进及时率",),
         why="Any kind of contact counts as the second, by anyone; visits whose three days are not over yet are left out.",
         example=Example(
-            {"activities": (_logged("visit"), _logged("call", number="2", day="2026-07-09 09:59"),
-                            _logged("visit", number="3", account="A2"), _logged("call", number="4", account="A2", day="2026-07-12"),
-                            _logged("visit", number="5", account="A1", day="2026-07-20"))},
-            "2026-07", "P1", 1, 2, "A1 was called just within three days, A2 after six; the visit of 20 July is not A1's first."),
+            {
+                "activities": (
+                    _logged("visit"),
+                    _logged("call", number="2", day="2026-07-09 09:59"),
+                    _logged("visit", number="3", account="A2"),
+                    _logged("call", number="4", account="A2", day="2026-07-12"),
+                    _logged("visit", number="5", account="A1", day="2026-07-20"),
+                )
+            },
+            "2026-07",
+            "P1",
+            1,
+            2,
+            "A1 was called just within three days, A2 after six; the visit of 20 July is not A1's first.",
+        ),
     ),
     Kpi(
         id="P20",
         name="new_leads",
         label=Bilingual("新增线索量", "New leads"),
         meaning=Bilingual("期内新增的线索数。", "Leads created in the period."),
-        kind="process", nature="quantity", unit="count", direction="up",
-        needs=("leads",), rows=lambda crm: crm.leads, who="owner_id", when="created_at", numerator=each_row,
-        aliases=("线索量",), why="All leads, whatever became of them.",
+        kind="process",
+        nature="quantity",
+        unit="count",
+        direction="up",
+        needs=("leads",),
+        rows=lambda crm: crm.leads,
+        who="owner_id",
+        when="created_at",
+        numerator=each_row,
+        aliases=("线索量",),
+        why="All leads, whatever became of them.",
         example=Example(
-            {"leads": ({"lead_id": "L1", "owner_id": "P1", "created_at": "2026-07-01"},
-                       {"lead_id": "L2", "owner_id": "P1", "created_at": "2026-06-30"})},
-            "2026-07", "P1", 1, None, "L2 came in June."),
+            {
+                "leads": (
+                    {"lead_id": "L1", "owner_id": "P1", "created_at": "2026-07-01"},
+                    {"lead_id": "L2", "owner_id": "P1", "created_at": "2026-06-30"},
+                )
+            },
+            "2026-07",
+            "P1",
+            1,
+            None,
+            "L2 came in June.",
+        ),
     ),
     Kpi(
         id="P23",
         name="win_rate",
         label=Bilingual("赢单率", "Win rate"),
-        meaning=Bilingual("期内关闭(赢单或输单)的商机中,赢单的比例。", "Of opportunities closed in the period as won or lost, the share that was won."),
-        kind="process", nature="quality", unit="share", direction="up",
-        needs=("opportunities",), rows=decided_opportunities, who="owner_id", when="closed_at",
-        numerator=share_of(lambda rows: rows.outcome == "won"), denominator=each_row,
+        meaning=Bilingual(
+            "期内关闭(赢单或输单)的商机中,赢单的比例。",
+            "Of opportunities closed in the period as won or lost, the share that was won.",
+        ),
+        kind="process",
+        nature="quality",
+        unit="share",
+        direction="up",
+        needs=("opportunities",),
+        rows=decided_opportunities,
+        who="owner_id",
+        when="closed_at",
+        numerator=share_of(lambda rows: rows.outcome == "won"),
+        denominator=each_row,
         counted_over=Bilingual("期内赢单与输单的商机", "opportunities won or lost in the period"),
         aliases=("商机转化率", "成交率", "close rate"),
         why="Over closed opportunities, not over all: open ones have not been decided. Over all opportunities the same "
-            "won deals give a lower figure that is also called win rate.",
+        "won deals give a lower figure that is also called win rate.",
         example=Example(
-            {"opportunities": ({"opportunity_id": "1", "owner_id": "P1", "closed_at": "2026-07-02", "outcome": "won"},
-                               {"opportunity_id": "2", "owner_id": "P1", "closed_at": "2026-07-03", "outcome": "lost"},
-                               {"opportunity_id": "3", "owner_id": "P1", "closed_at": "2026-07-03", "outcome": "lost"},
-                               {"opportunity_id": "4", "owner_id": "P1", "closed_at": "2026-07-03", "outcome": "void"},
-                               {"opportunity_id": "5", "owner_id": "P1", "outcome": "open"})},
-            "2026-07", "P1", 1, 3, "One won of three decided; void and open ones do not count."),
+            {
+                "opportunities": (
+                    {"opportunity_id": "1", "owner_id": "P1", "closed_at": "2026-07-02", "outcome": "won"},
+                    {"opportunity_id": "2", "owner_id": "P1", "closed_at": "2026-07-03", "outcome": "lost"},
+                    {"opportunity_id": "3", "owner_id": "P1", "closed_at": "2026-07-03", "outcome": "lost"},
+                    {"opportunity_id": "4", "owner_id": "P1", "closed_at": "2026-07-03", "outcome": "void"},
+                    {"opportunity_id": "5", "owner_id": "P1", "outcome": "open"},
+                )
+            },
+            "2026-07",
+            "P1",
+            1,
+            3,
+            "One won of three decided; void and open ones do not count.",
+        ),
     ),
-)  # fmt: skip
+)

@@ -16,20 +16,22 @@ _SIGNED = (
     {"contract_id": "K2", "account_id": "A1", "owner_id": "P1", "signed_at": "2026-07-20", "amount": 12_000},
     {"contract_id": "K3", "account_id": "A2", "owner_id": "P1", "signed_at": "2026-07-31 18:00", "amount": 8_000},
     {
-        "contract_id": "K4", "account_id": "A3", "owner_id": "P1", "signed_at": "2026-07-09", "amount": 99_000,
+        "contract_id": "K4",
+        "account_id": "A3",
+        "owner_id": "P1",
+        "signed_at": "2026-07-09",
+        "amount": 99_000,
         "cancelled_at": "2026-08-01",
     },
     {"contract_id": "K5", "account_id": "A4", "owner_id": "P2", "signed_at": "2026-07-09", "amount": 5_000},
     {"contract_id": "K6", "account_id": "A2", "owner_id": "P1", "signed_at": "2026-08-01", "amount": 7_000},
-)  # fmt: skip
+)
 
 
 def first_contracts(crm: Crm) -> ir.Table:
     """The first valid contract of every account."""
     contracts = valid_contracts(crm).filter(lambda rows: rows.account_id.notnull())
-    order = ibis.row_number().over(
-        group_by=contracts.account_id, order_by=[contracts.signed_at, contracts.contract_id]
-    )
+    order = ibis.row_number().over(group_by=contracts.account_id, order_by=[contracts.signed_at, contracts.contract_id])
     return contracts.mutate(nth=order).filter(lambda rows: rows.nth == 0)
 
 
@@ -39,16 +41,17 @@ def receivables_with_receipts(crm: Crm) -> ir.Table:
     Payments name a contract, not an instalment, so they are set against a contract's instalments in order of due date.
     """
     due = crm.receivables.join(crm.contracts.select("contract_id", "owner_id"), "contract_id", how="inner")
-    running = due.amount_due.cast("float64").sum().over(
-        group_by=due.contract_id, order_by=[due.due_on, due.receivable_id], rows=(None, 0)
+    running = (
+        due.amount_due.cast("float64")
+        .sum()
+        .over(group_by=due.contract_id, order_by=[due.due_on, due.receivable_id], rows=(None, 0))
     )
     due = due.mutate(
-        due_before=running - due.amount_due.cast("float64"), counted_until=due.due_on + ibis.interval(days=PAYMENT_DAYS + 1)
+        due_before=running - due.amount_due.cast("float64"),
+        counted_until=due.due_on + ibis.interval(days=PAYMENT_DAYS + 1),
     )
     paid = crm.payments.select(paid_contract="contract_id", paid_at="paid_at", paid="amount")
-    within = due.join(
-        paid, [due.contract_id == paid.paid_contract, paid.paid_at < due.counted_until], how="left"
-    )
+    within = due.join(paid, [due.contract_id == paid.paid_contract, paid.paid_at < due.counted_until], how="left")
     columns = ["receivable_id", "owner_id", "due_on", "amount_due", "due_before"]
     totals = within.group_by(columns).aggregate(paid=within.paid.cast("float64").sum().fill_null(0.0))
     zero, most = ibis.literal(0.0), totals.amount_due.cast("float64")
@@ -60,62 +63,118 @@ KPIS = (
         id="R01",
         name="signed_amount",
         label=Bilingual("签约额", "Signed amount"),
-        meaning=Bilingual("期内签订且未取消的合同金额之和,按签订日期归属。", "Sum of contracts signed in the period and not cancelled, by date of signing."),
-        kind="result", nature="quantity", unit="money", direction="up",
-        needs=("contracts",), rows=valid_contracts, who="owner_id", when="signed_at",
+        meaning=Bilingual(
+            "期内签订且未取消的合同金额之和,按签订日期归属。",
+            "Sum of contracts signed in the period and not cancelled, by date of signing.",
+        ),
+        kind="result",
+        nature="quantity",
+        unit="money",
+        direction="up",
+        needs=("contracts",),
+        rows=valid_contracts,
+        who="owner_id",
+        when="signed_at",
         numerator=lambda rows: rows.amount,
         aliases=("销售额", "成交额", "签单额", "GMV", "revenue", "bookings"),
         why="By signing, not by payment (that is collected_amount); a later cancellation takes the contract out again.",
-        example=Example({"contracts": _SIGNED}, "2026-07", "P1", 50_000, None,
-                        "30,000 + 12,000 + 8,000; K4 was cancelled, K5 is somebody else's, K6 is August's."),
+        example=Example(
+            {"contracts": _SIGNED},
+            "2026-07",
+            "P1",
+            50_000,
+            None,
+            "30,000 + 12,000 + 8,000; K4 was cancelled, K5 is somebody else's, K6 is August's.",
+        ),
     ),
     Kpi(
         id="R02",
         name="collected_amount",
         label=Bilingual("回款额", "Collected amount"),
         meaning=Bilingual("期内实际到账的金额,按到账日期归属。", "Money received in the period, by date of receipt."),
-        kind="result", nature="quantity", unit="money", direction="up",
+        kind="result",
+        nature="quantity",
+        unit="money",
+        direction="up",
         needs=("payments", "contracts"),
-        rows=lambda crm: crm.payments.join(
-            crm.contracts.select("contract_id", "owner_id"), "contract_id", how="inner"
-        ),
-        who="owner_id", when="paid_at", numerator=lambda rows: rows.amount,
+        rows=lambda crm: crm.payments.join(crm.contracts.select("contract_id", "owner_id"), "contract_id", how="inner"),
+        who="owner_id",
+        when="paid_at",
+        numerator=lambda rows: rows.amount,
         aliases=("回款金额", "月度回款", "receipts"),
         why="Belongs to the contract's owner, whoever collected it.",
         example=Example(
-            {"contracts": _SIGNED[:1],
-             "payments": ({"payment_id": "1", "contract_id": "K1", "paid_at": "2026-07-30", "amount": 9_000},
-                          {"payment_id": "2", "contract_id": "K1", "paid_at": "2026-08-02", "amount": 21_000})},
-            "2026-07", "P1", 9_000, None, "Only the first payment arrived in July."),
+            {
+                "contracts": _SIGNED[:1],
+                "payments": (
+                    {"payment_id": "1", "contract_id": "K1", "paid_at": "2026-07-30", "amount": 9_000},
+                    {"payment_id": "2", "contract_id": "K1", "paid_at": "2026-08-02", "amount": 21_000},
+                ),
+            },
+            "2026-07",
+            "P1",
+            9_000,
+            None,
+            "Only the first payment arrived in July.",
+        ),
     ),
     Kpi(
         id="R03",
         name="collection_rate",
         label=Bilingual("回款率", "Collection rate"),
-        meaning=Bilingual("期内到期的应收款中,到期后 30 天内收到的比例。", "Of the money falling due in the period, the share received within 30 days of its due date."),
-        kind="result", nature="quality", unit="share", direction="up",
-        needs=("receivables", "contracts", "payments"), rows=receivables_with_receipts, who="owner_id", when="due_on",
-        numerator=lambda rows: rows.received, denominator=lambda rows: rows.amount_due,
+        meaning=Bilingual(
+            "期内到期的应收款中,到期后 30 天内收到的比例。",
+            "Of the money falling due in the period, the share received within 30 days of its due date.",
+        ),
+        kind="result",
+        nature="quality",
+        unit="share",
+        direction="up",
+        needs=("receivables", "contracts", "payments"),
+        rows=receivables_with_receipts,
+        who="owner_id",
+        when="due_on",
+        numerator=lambda rows: rows.received,
+        denominator=lambda rows: rows.amount_due,
         counted_over=Bilingual("期内到期的应收金额", "money falling due in the period"),
         matures_after_days=PAYMENT_DAYS,
         aliases=("回款及时率",),
         why="Against what was due, not against what was signed; the fixed window makes young and old periods comparable.",
         example=Example(
-            {"contracts": _SIGNED[:1],
-             "receivables": ({"receivable_id": "D1", "contract_id": "K1", "due_on": "2026-07-10", "amount_due": 10_000},
-                             {"receivable_id": "D2", "contract_id": "K1", "due_on": "2026-07-31", "amount_due": 20_000}),
-             "payments": ({"payment_id": "1", "contract_id": "K1", "paid_at": "2026-07-20", "amount": 15_000},
-                          {"payment_id": "2", "contract_id": "K1", "paid_at": "2026-09-15", "amount": 15_000})},
-            "2026-07", "P1", 15_000, 30_000,
-            "All of D1 (10,000) and 5,000 of D2 came in time; the second payment is 46 days late."),
+            {
+                "contracts": _SIGNED[:1],
+                "receivables": (
+                    {"receivable_id": "D1", "contract_id": "K1", "due_on": "2026-07-10", "amount_due": 10_000},
+                    {"receivable_id": "D2", "contract_id": "K1", "due_on": "2026-07-31", "amount_due": 20_000},
+                ),
+                "payments": (
+                    {"payment_id": "1", "contract_id": "K1", "paid_at": "2026-07-20", "amount": 15_000},
+                    {"payment_id": "2", "contract_id": "K1", "paid_at": "2026-09-15", "amount": 15_000},
+                ),
+            },
+            "2026-07",
+            "P1",
+            15_000,
+            30_000,
+            "All of D1 (10,000) and 5,000 of D2 came in time; the second payment is 46 days late.",
+        ),
     ),
     Kpi(
         id="R05",
         name="signed_contracts",
         label=Bilingual("签约单数", "Signed contracts"),
-        meaning=Bilingual("期内签订且未取消的合同份数。", "Number of contracts signed in the period and not cancelled."),
-        kind="result", nature="quantity", unit="count", direction="up",
-        needs=("contracts",), rows=valid_contracts, who="owner_id", when="signed_at", numerator=each_row,
+        meaning=Bilingual(
+            "期内签订且未取消的合同份数。", "Number of contracts signed in the period and not cancelled."
+        ),
+        kind="result",
+        nature="quantity",
+        unit="count",
+        direction="up",
+        needs=("contracts",),
+        rows=valid_contracts,
+        who="owner_id",
+        when="signed_at",
+        numerator=each_row,
         aliases=("订单数", "签单数", "deals won"),
         why="Counts the very records that signed_amount adds up: the two must move together.",
         example=Example({"contracts": _SIGNED}, "2026-07", "P1", 3, None, "K1, K2 and K3."),
@@ -124,13 +183,28 @@ KPIS = (
         id="R06",
         name="new_customers",
         label=Bilingual("新增客户数", "New customers"),
-        meaning=Bilingual("首份有效合同签订于期内的客户数。", "Customers whose first valid contract was signed in the period."),
-        kind="result", nature="quantity", unit="count", direction="up",
-        needs=("contracts",), rows=first_contracts, who="owner_id", when="signed_at", numerator=each_row,
+        meaning=Bilingual(
+            "首份有效合同签订于期内的客户数。", "Customers whose first valid contract was signed in the period."
+        ),
+        kind="result",
+        nature="quantity",
+        unit="count",
+        direction="up",
+        needs=("contracts",),
+        rows=first_contracts,
+        who="owner_id",
+        when="signed_at",
+        numerator=each_row,
         aliases=("新客户开发数", "新客户数", "new logos"),
         why="By first contract, not by first registration. Before the data begin nobody is known to be a customer, so "
-            "the first months count too many.",
-        example=Example({"contracts": _SIGNED}, "2026-07", "P1", 2, None,
-                        "A1 (K1) and A2 (K3); K2 is A1's second contract, A3 was cancelled."),
+        "the first months count too many.",
+        example=Example(
+            {"contracts": _SIGNED},
+            "2026-07",
+            "P1",
+            2,
+            None,
+            "A1 (K1) and A2 (K3); K2 is A1's second contract, A3 was cancelled.",
+        ),
     ),
-)  # fmt: skip
+)

@@ -29,7 +29,7 @@ class Quality:
     row_counts
         `table, file, read, left_out, rejected, kept`.
     rules
-        `table, rule, severity` (`reject` or `count`), `rows`, `most_frequent` (analysts only: the value met most often).
+        `table, rule, severity` (`reject` or `count`), `rows`, `most_frequent` (the commonest value; analysts only).
     missing
         Canonical tables that the client does not have.
     """

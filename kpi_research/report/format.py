@@ -25,7 +25,7 @@ HOME_CURRENCY = {"zh": "CNY", "en": ""}
 """The currency that goes without saying: a Chinese page writes 万 and 亿, not CNY."""
 
 PATTERNS = {
-    "count": "#,##0.#",
+    "count": "#,##0",
     "share": "#,##0.0%",
     "points": "#,##0.0",
     "days": "#,##0.#",

@@ -6,10 +6,13 @@ Any executor of `concurrent.futures`' shape will do: `ForkingExecutor`, a thread
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import os
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor, Future, as_completed
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, wait
 
 from kpi_research.errors import InputError
 from kpi_research.run.forkserver import is_fresh_process
@@ -21,6 +24,9 @@ __all__ = ["Job", "JobError", "JobResult", "check_parameters", "render", "run_jo
 
 GRACE_SECONDS = 10.0
 """A notebook out of time first gets an exception, which its page shows; the process is killed this much later."""
+
+LOOK_UP_SECONDS = 0.2
+"""How long an interrupt may go unnoticed."""
 
 
 def run_jobs(jobs: Iterable[Job], executor: Executor, *, on_done: Callable[[JobResult], None]) -> list[JobResult]:
@@ -45,18 +51,19 @@ def run_jobs(jobs: Iterable[Job], executor: Executor, *, on_done: Callable[[JobR
     jobs = list(jobs)
     if problems := [problem for job in jobs for problem in check_parameters(job.notebook, job.parameters)]:
         raise InputError(problems)
-    places = {_submit(executor, job): place for place, job in enumerate(jobs)}
     results: dict[int, JobResult] = {}
-    try:
-        for future in as_completed(places):
-            place = places[future]
-            results[place] = _outcome(jobs[place], future)
-            on_done(results[place])
-    except BaseException:
-        _stop(executor, places)
-        for place in places.values():
-            discard_parts(jobs[place])
-        raise
+    with _held_interrupts() as raise_held:
+        places = {_submit(executor, job): place for place, job in enumerate(jobs)}
+        try:
+            for future in _as_they_end(places, raise_held):
+                place = places[future]
+                results[place] = _outcome(jobs[place], future)
+                on_done(results[place])
+        except BaseException:
+            _stop(executor, places)
+            for place in places.values():
+                discard_parts(jobs[place])
+            raise
     return [results[place] for place in sorted(results)]
 
 
@@ -74,6 +81,41 @@ def _submit(executor: Executor, job: Job) -> Future[JobResult]:
     if within is None:
         return executor.submit(render, job)
     return within(job.timeout_seconds + GRACE_SECONDS, render, job)
+
+
+def _as_they_end(futures: Iterable[Future[JobResult]], between: Callable[[], None]) -> Iterator[Future[JobResult]]:
+    """The futures in the order of their ends; `between` is called several times a second."""
+    pending = set(futures)
+    while pending:
+        ended, pending = wait(pending, timeout=LOOK_UP_SECONDS, return_when=FIRST_COMPLETED)
+        yield from ended
+        between()
+
+
+@contextlib.contextmanager
+def _held_interrupts() -> Iterator[Callable[[], None]]:
+    """Hold back the first interrupt until the yielded function is called, which raises it.
+
+    Raised just anywhere, it could strike inside the futures' own bookkeeping and leave their locks held for ever.
+    """
+    held: list[int] = []
+
+    def hold(number: int, _: object) -> None:
+        held.append(number)
+        signal.signal(signal.SIGINT, before)
+
+    def raise_held() -> None:
+        if held:
+            raise KeyboardInterrupt
+
+    if threading.current_thread() is not threading.main_thread():
+        yield raise_held
+        return
+    before = signal.signal(signal.SIGINT, hold)
+    try:
+        yield raise_held
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _outcome(job: Job, future: Future[JobResult]) -> JobResult:

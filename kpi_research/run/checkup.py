@@ -9,9 +9,11 @@ from rich.console import Console
 from rich.table import Table
 
 from kpi_research.crm.tables import TABLES
+from kpi_research.errors import InputError
 from kpi_research.language import Language, say
 from kpi_research.run.client import Client, open_client
-from kpi_research.run.reports import notebook_folder
+from kpi_research.run.parameters import check_parameters
+from kpi_research.run.reports import reports
 
 RULES_SHOWN = 20
 POWER_QUANTILES = 1.96 + 0.84
@@ -27,6 +29,7 @@ def checkup(path: Path) -> dict[str, Any]:
         If the client file, its source or the parameters of its notebooks are wrong.
     """
     client = open_client(path)
+    planned = _planned_reports(client)
     months = client.periods("month")
     people = int(client.data.parts.roster["person_id"].nunique())
     return {
@@ -39,11 +42,10 @@ def checkup(path: Path) -> dict[str, Any]:
         "kpis_without_data": [
             kpi.name for kpi in client.data.parts.kpis if not set(kpi.needs) <= client.data.parts.tables
         ],
-        "reports": [report.model_dump() for report in client.settings.reports],
+        "reports": planned,
         "people": people,
         "months": len(months),
         "smallest_visible_effect": smallest_visible_effect(people, len(months), client.settings.plan.lags),
-        "notebooks": str(notebook_folder(client)),
     }
 
 
@@ -78,6 +80,15 @@ def print_checkup(found: dict[str, Any], language: Language) -> None:
     effect = found["smallest_visible_effect"]
     key = "check.power" if effect else "check.no_power"
     console.print(say(key, language, people=found["people"], months=found["months"], effect=effect), highlight=False)
+
+
+def _planned_reports(client: Client) -> list[str]:
+    """The reports of the last whole quarter, once every notebook takes the parameters it would be given."""
+    quarters = client.periods("quarter")[-1:]
+    jobs = [report.job for quarter in quarters for report in reports(client, quarter, Path())]
+    if problems := [problem for job in jobs for problem in check_parameters(job.notebook, job.parameters)]:
+        raise InputError(problems)
+    return [job.name for job in jobs]
 
 
 def _rules(client: Client) -> list[dict[str, Any]]:

@@ -15,7 +15,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.study import Plan, Study, study
 from kpi_research.kpis.catalogue import catalogue, find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel import COMPANY, LEVELS, Level, panel
+from kpi_research.panel import COMPANY, LEVELS, UNASSIGNED, Level, panel
 from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
 from kpi_research.run.settings import ClientFile, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
@@ -69,6 +69,12 @@ class Client:
             allowed = tuple(quarter.name for quarter in reversed(known))
             raise InputError(Problem("report.no_such_period", values=values, given=name, allowed=allowed))
         return period
+
+    def teams(self, period: Period) -> list[str]:
+        """Ids of the teams in which anybody worked in the period."""
+        roster = self.data.parts.roster
+        inside = (roster["day"] >= pd.Timestamp(period.start)) & (roster["day"] < pd.Timestamp(period.end))
+        return sorted(set(roster.loc[inside, "team_id"]) - {UNASSIGNED})
 
     def panel(self, *, every: Grain = "month", level: Level = "person", upto: Period | None = None) -> pd.DataFrame:
         """The KPIs of every entity of a level in every whole period.
@@ -178,6 +184,12 @@ def project_folder(path: Path) -> Path:
     """The folder that holds `params/`, or that of the client file where it lies elsewhere."""
     folder = path.resolve().parent
     return folder.parent if folder.name == "params" else folder
+
+
+def notebook_folder(path: Path) -> Path:
+    """The project's notebooks, or those beside the package where the project has none."""
+    own = project_folder(path) / "notebooks"
+    return own if own.is_dir() else Path(__file__).parents[2] / "notebooks"
 
 
 def _problems_of_names(settings: ClientFile, path: Path) -> list[Problem]:

@@ -186,8 +186,10 @@ def _put_back() -> Iterator[None]:
         yield
     finally:
         sys.stdout, sys.stderr, sys.stdin, builtins.input, getpass.getpass = streams
-        for kind in type(shell)._walk_mro() if shell is not None else ():
-            kind._instance = shell
+        if shell is not None:
+            kinds: Any = type(shell)._walk_mro()
+            for kind in kinds:
+                kind._instance = shell
 
 
 def _forget_shell(shell: InteractiveShell | None) -> None:

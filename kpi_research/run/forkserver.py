@@ -135,7 +135,10 @@ def receive(control: socket.socket) -> tuple[bytes, socket.socket]:
     payload = bytearray()
     (length,) = LENGTH.unpack(head)
     while len(payload) < length:
-        payload += control.recv(length - len(payload))
+        part = control.recv(length - len(payload))
+        if not part:
+            raise EOFError
+        payload += part
     return bytes(payload), socket.socket(fileno=descriptors[0])
 
 

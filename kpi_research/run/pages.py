@@ -12,7 +12,7 @@ from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.language import Language
-from kpi_research.panel import COMPANY, UNASSIGNED, Level, panel
+from kpi_research.panel import COMPANY, Level, panel
 from kpi_research.periods import Period, as_intervals
 from kpi_research.report.data import Audience, PageData, Quality
 from kpi_research.report.page import Page
@@ -92,13 +92,6 @@ def team_members(client: Client, period: Period, team: str | None) -> list[str]:
     roster = client.data.parts.roster
     last = roster[roster["day"] == pd.Timestamp(min(period.end, client.data.parts.until_end)) - pd.Timedelta(days=1)]
     return sorted(last.loc[last["team_id"] == team if team else slice(None), "person_id"])
-
-
-def teams_in(client: Client, period: Period) -> list[str]:
-    """Teams in which anybody worked in the period."""
-    roster = client.data.parts.roster
-    inside = (roster["day"] >= pd.Timestamp(period.start)) & (roster["day"] < pd.Timestamp(period.end))
-    return sorted(set(roster.loc[inside, "team_id"]) - {UNASSIGNED})
 
 
 def _entity_names(client: Client) -> dict[str, str]:

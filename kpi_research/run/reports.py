@@ -15,9 +15,8 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.language import LANGUAGES, Language
 from kpi_research.panel import Level
 from kpi_research.periods import Period
-from kpi_research.run.client import Client, project_folder
+from kpi_research.run.client import Client, notebook_folder
 from kpi_research.run.job import Job
-from kpi_research.run.pages import teams_in
 from kpi_research.run.settings import ReportSettings
 
 EXPORT = "kpi_research.run.export:write_page"
@@ -71,7 +70,7 @@ def reports(
     InputError
         If a notebook or a team is named that the client does not have in this period.
     """
-    present = teams_in(client, period)
+    present = client.teams(period)
     asked = [report.notebook for report in client.settings.reports]
     problems = [_not_there("run.no_such_notebook", name, sorted(set(asked))) for name in notebooks if name not in asked]
     problems += [_not_there("report.no_such_team", name, present) for name in teams if name not in present]
@@ -109,16 +108,10 @@ def package_versions() -> dict[str, str]:
     return {name: version(name) for name in PACKAGES}
 
 
-def notebook_folder(client: Client) -> Path:
-    """The project's notebooks, or those beside the package where the project has none."""
-    own = project_folder(client.path) / "notebooks"
-    return own if own.is_dir() else Path(__file__).parents[2] / "notebooks"
-
-
 def _report(
     client: Client, report: ReportSettings, period: Period, out: Path, *, language: Language, team: str | None
 ) -> Report:
-    notebook = notebook_folder(client) / f"{report.notebook}.ipynb"
+    notebook = notebook_folder(client.path) / f"{report.notebook}.ipynb"
     place = f"teams/{safe_names(_all_teams(client))[team]}" if team else "company"
     if language != _languages(client)[0]:
         place += f"/{language}"

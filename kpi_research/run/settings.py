@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
+from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError
 from ruamel.yaml.error import YAMLError
 
@@ -16,6 +17,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.definition import Kind
 from kpi_research.sources.mapping import Source
 
+DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 Audience = Literal["manager", "person", "analyst"]
 Notebook = Literal["appraisal", "evidence"]
 
@@ -55,8 +57,9 @@ class ClientFile(_Strict):
         A template's name, a scheme written out, or none: then nothing is scored.
     outcome, predictors
         The result to be predicted; a kind of KPI, or names.
-    until
-        Last day of the data, where the last event on file is not it.
+    since, until
+        First and last day that the records cover in full, where the first and last event on file are not they: what
+        was carried over into a new CRM counts as history, not as work.
     """
 
     client: str = Field(pattern=r"^[a-z0-9][a-z0-9_-]{0,40}$")
@@ -71,8 +74,9 @@ class ClientFile(_Strict):
     scheme: str | Scheme | None = None
     outcome: str = "signed_amount"
     predictors: Kind | list[str] = "process"
-    plan: PlanSettings = PlanSettings()
-    until: str | None = Field(None, pattern=r"^\d{4}-\d{2}-\d{2}$")
+    plan: PlanSettings = Field(default_factory=lambda: PlanSettings.model_validate({}))
+    since: str | None = Field(None, pattern=DAY)
+    until: str | None = Field(None, pattern=DAY)
     reports: list[ReportSettings] = Field(min_length=1)
 
     @field_validator("timezone")
@@ -179,11 +183,12 @@ _VARIANTS = {"files", "canonical", "simulated", "Scheme", "str", "list[str]"} | 
 
 def _line(document: Any, keys: list[Any]) -> int:
     """The line of the deepest key that the document has."""
-    line, node = 1, document
+    line = 1
+    node: Any = document
     for key in keys:
-        if isinstance(node, dict) and key in node:
+        if isinstance(node, CommentedMap) and key in node:
             line = node.lc.key(key)[0] + 1
-        elif isinstance(node, list) and isinstance(key, int) and key < len(node):
+        elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
             line = node.lc.item(key)[0] + 1
         else:
             break
@@ -203,11 +208,11 @@ def _allowed_beside(keys: list[Any]) -> tuple[str, ...]:
 
 def _children(node: dict[str, Any], key: Any) -> list[dict[str, Any]]:
     if isinstance(key, int):
-        found = [node.get("items")]
+        found: list[Any] = [node.get("items")]
     else:
         found = [node.get("properties", {}).get(key), node.get("additionalProperties")]
-    children = [child for child in found if isinstance(child, dict)]
-    return [variant for child in children for variant in child.get("oneOf", child.get("anyOf", [child]))]
+    children: list[dict[str, Any]] = [child for child in found if isinstance(child, dict)]
+    return [variant for child in children for variant in (child.get("oneOf") or child.get("anyOf") or [child])]
 
 
 def _resolve(schema: dict[str, Any], node: dict[str, Any]) -> dict[str, Any]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import binascii
 import codecs
+import contextlib
 import io
 import os
 import re
@@ -43,6 +44,9 @@ class CapturedDescriptor:
         self._before = os.dup(self.descriptor)
         os.dup2(file, self.descriptor)
         os.close(file)
+        # a killed process leaves nothing behind; Windows lets go of the file only when it is closed
+        with contextlib.suppress(PermissionError):
+            self._path.unlink(missing_ok=True)
 
     def read(self) -> str:
         """What was written since the last call."""
@@ -53,7 +57,7 @@ class CapturedDescriptor:
         os.dup2(self._before, self.descriptor)
         os.close(self._before)
         self._reader.close()
-        self._path.unlink()
+        self._path.unlink(missing_ok=True)
 
 
 class Recorder:
@@ -237,7 +241,7 @@ class ReportShell(InteractiveShell):
         """No folder in the user's home is read or made: a report must not depend on whose machine makes it."""
         self.ipython_dir = tempfile.gettempdir()
 
-    def init_profile_dir(self, profile_dir: Any) -> None:
+    def init_profile_dir(self, profile_dir: Any) -> None:  # noqa: ARG002
         """None, for the same reason; what magics would keep there lives as long as the notebook."""
         self.db = {}
 

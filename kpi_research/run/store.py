@@ -11,6 +11,7 @@ import datetime as dt
 import functools
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -98,7 +99,7 @@ def input_hashes(settings: ClientFile, base: Path) -> dict[str, str]:
 
 def fingerprint(settings: ClientFile, inputs: Mapping[str, str]) -> str:
     """What the stored data depend on, in 16 hexadecimal digits."""
-    reading = settings.model_dump_json(include={"client", "source", "timezone", "calendar", "until"})
+    reading = settings.model_dump_json(include={"client", "source", "timezone", "calendar", "since", "until"})
     text = json.dumps([reading, dict(inputs), code_fingerprint()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -132,15 +133,14 @@ def read_contract(settings: ClientFile, base: Path) -> tuple[Contract, tuple[Map
 
 def _read_source(settings: ClientFile, base: Path) -> tuple[Contract, Contributions, tuple[Mapping[str, Any], ...]]:
     contract, truth = read_contract(settings, base)
-    until = dt.date.fromisoformat(settings.until) if settings.until else None
+    since, until = (dt.date.fromisoformat(day) if day else None for day in (settings.since, settings.until))
     kpis = tuple(catalogue().values())
-    return contract, contributions(contract.tables, kpis, country=settings.calendar, until=until), truth
+    return contract, contributions(contract.tables, kpis, country=settings.calendar, since=since, until=until), truth
 
 
 def _write(folder: Path, contract: Contract, parts: Contributions, truth: Any, inputs: Mapping[str, str]) -> None:
-    """Write beside the final folder and rename, so that a folder that is there is whole."""
-    building = folder.with_name(folder.name + ".part")
-    shutil.rmtree(building, ignore_errors=True)
+    """Write beside the final folder and rename, so that a folder that is there is whole, whoever else writes it."""
+    building = folder.with_name(f"{folder.name}.{os.getpid()}.part")
     building.mkdir(parents=True)
     frames = {
         "daily": parts.daily,
@@ -154,8 +154,12 @@ def _write(folder: Path, contract: Contract, parts: Contributions, truth: Any, i
         frame.reset_index(drop=True).to_parquet(building / f"{name}.parquet")
     meta = {"until": parts.until.isoformat(), "tables": sorted(parts.tables), "inputs": inputs, "truth": truth}
     (building / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, indent=1), encoding="utf-8")
-    shutil.rmtree(folder, ignore_errors=True)
-    building.rename(folder)
+    try:
+        building.rename(folder)
+    except OSError:
+        if not (folder / "meta.json").is_file():
+            raise
+        shutil.rmtree(building)
 
 
 def _load(folder: Path) -> Stored:

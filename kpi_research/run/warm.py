@@ -26,7 +26,8 @@ INLINE_BACKEND = "module://matplotlib_inline.backend_inline"
 def warm() -> None:
     """Import the stack, draw one figure, run one notebook, and keep the collector from touching what is shared.
 
-    Opens no database, no connection and no thread: none of them would survive the fork.
+    Opens no database, no connection and no Python thread: none of them would survive the fork. The two threads that
+    DuckDB and Arrow's allocator start when they are imported sleep, and both libraries work in a fork (tested).
     """
     # Jupyter's own default; pyplot looks for it only when a notebook first draws, so that nothing is chosen here
     os.environ.setdefault("MPLBACKEND", INLINE_BACKEND)

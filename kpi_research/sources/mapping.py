@@ -72,7 +72,7 @@ class SimulatedSource(_Strict):
     first_month: str = Field("2024-07", pattern=r"^\d{4}-(0[1-9]|1[0-2])$")
     months: int = Field(27, ge=3, le=240)
     driver_effect: float = Field(0.22, ge=0, le=2)
-    seed: int = 20260930
+    seed: int = 20251001
 
 
 Source = Annotated[FilesSource | CanonicalSource | SimulatedSource, Field(discriminator="kind")]

@@ -101,6 +101,14 @@ def export_that_raises(notebook, job):
     raise RuntimeError("no page")
 
 
+def sum_in_database(n):
+    """A query that DuckDB spreads over threads."""
+    import duckdb
+
+    with duckdb.connect(config={"threads": 4}) as connection:
+        return int(connection.execute(f"SELECT sum(i) FROM range({n}) t(i)").fetchone()[0])
+
+
 def _text(output):
     return output.get("text") or "\n".join(output.get("traceback", ())) or output.get("data", {}).get("text/plain", "")
 

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kpi_research.language import say
+import pandas as pd
+
+from kpi_research.language import catalogue, say
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
-from kpi_research.report.words import period_title
+from kpi_research.report.words import listed, period_title, range_of, value_of
 
+SHARE_STEP = 0.01
 ORDER = "ABCDEFGIRHN"
 """What can be acted upon first, what cannot be judged last."""
 
@@ -28,7 +31,7 @@ def build(page: PageData) -> Iterator[Block]:
     frame = verdicts.assign(
         label=verdicts["kpi"].map(page.label),
         verdict=[f"{say(f'verdict_name.{code}', page.language)} ({code})" for code in verdicts["code"]],
-        sentence=verdicts[f"sentence_{page.language}"],
+        sentence=[sentence_of(page, row) for _, row in verdicts.iterrows()],
         rank=verdicts["code"].map(ORDER.index),
     ).sort_values(["rank", "label"])
     columns = tuple(
@@ -58,3 +61,31 @@ def build(page: PageData) -> Iterator[Block]:
 
 
 SECTION = Section("activities", build)
+
+
+def sentence_of(page: PageData, verdict: pd.Series) -> str:
+    """The verdict in words; a missing table by its name, an association with its size in natural units."""
+    kpi = page.kpis[verdict["kpi"]]
+    if absent := [table for table in kpi.needs if table in page.quality.missing]:
+        names = listed((say(f"table.{table}", page.language) for table in absent), page.language)
+        return say("activities.no_table", page.language, tables=names)
+    sentence = str(verdict[f"sentence_{page.language}"])
+    return sentence + _size(page, verdict) if verdict["code"] == "C" else sentence
+
+
+def _size(page: PageData, verdict: pd.Series) -> str:
+    """How much more of the outcome goes with one more of the KPI."""
+    unit, outcome = page.kpis[verdict["kpi"]].unit, page.kpis[page.outcome].unit
+    if f"activities.one.{unit}" not in catalogue():
+        return ""
+    one = SHARE_STEP if unit == "share" else 1.0
+    low, high = verdict["effect_per_unit_low"] * one, verdict["effect_per_unit_high"] * one
+    return say(
+        "activities.effect",
+        page.language,
+        unit=say(f"activities.one.{unit}", page.language),
+        lags=page.study.plan.lags,
+        outcome=page.label(page.outcome),
+        effect=value_of(page, verdict["effect_per_unit"] * one, outcome),
+        range=range_of(page, low, high, outcome),
+    )

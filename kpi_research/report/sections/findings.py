@@ -11,6 +11,7 @@ from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.charts import lag_profile, verdict_overview
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
+from kpi_research.report.sections.activities import sentence_of
 
 NUMBERS = ("effect", "p", "q", "lead_p", "mde")
 PROFILES_SHOWN = 4
@@ -78,10 +79,10 @@ def _sentences(page: PageData) -> Block:
         {
             "label": verdicts["kpi"].map(page.label),
             "verdict": [f"{say(f'verdict_name.{code}', page.language)} ({code})" for code in verdicts["code"]],
-            "sentence": verdicts[f"sentence_{page.language}"],
+            "sentence": [sentence_of(page, row) for _, row in verdicts.iterrows()],
         }
     )
-    columns = tuple(ColumnView(key, say(f"activities.column.{key}", page.language)) for key in frame)
+    columns = tuple(ColumnView(key, say(f"activities.column.{key}", page.language)) for key in frame.columns)
     return Block(
         "sentences",
         say("findings.title_sentences", page.language),
@@ -93,11 +94,11 @@ def _profile(page: PageData, kpi: str) -> Block:
     found = page.study.findings
     rows = found[(found["kpi"] == kpi) & found["test"].isin(PROFILE_TESTS) & (found["status"] == "ok")]
     frame = pd.DataFrame({"lag": rows["lag"], "effect": rows["effect"], "low": rows["ci_low"], "high": rows["ci_high"]})
-    verdict = page.study.verdicts.set_index("kpi").loc[kpi]
+    verdict = page.study.verdicts.set_index("kpi", drop=False).loc[kpi]
     return Block(
         f"profile_{kpi}",
         say("findings.title_profile", page.language, kpi=page.label(kpi)),
-        text=(verdict[f"sentence_{page.language}"],),
+        text=(sentence_of(page, verdict),),
         figure=lag_profile(frame, page.language, caption=say("findings.figure_profile", page.language)),
         facts={"profile": frame.to_dict("records")},
     )

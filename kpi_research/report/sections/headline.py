@@ -90,10 +90,7 @@ def _why(page: PageData, scored: pd.DataFrame) -> str:
 def _next_step(page: PageData, scored: pd.DataFrame) -> str:
     behind = scored[scored["lost"] > 0].nlargest(1, "lost")
     parts = [_close_the_gap(page, behind.iloc[0])] if len(behind) else [say("headline.next.hold", page.language)]
-    associated, without = _activities(page)
-    if associated:
-        parts.append(say("headline.next.watch", page.language, kpis=listed(associated, page.language)))
-    if without:
+    if without := _shown_to_be_idle(page):
         parts.append(say("headline.next.not_more", page.language, kpis=listed(without, page.language)))
     return "".join(parts)
 
@@ -112,12 +109,11 @@ def _close_the_gap(page: PageData, row: pd.Series) -> str:
     )
 
 
-def _activities(page: PageData) -> tuple[list[str], list[str]]:
-    """Process KPIs that go with better results, and those shown to matter too little."""
+def _shown_to_be_idle(page: PageData) -> list[str]:
+    """Process KPIs of which the data show that they matter too little."""
     verdicts = page.study.verdicts
-    helps = verdicts[(verdicts["code"] == "C") & (verdicts["ci_low"] > 0)]
-    idle = verdicts[verdicts["code"] == "F"]
-    return [page.label(kpi) for kpi in helps["kpi"]], [page.label(kpi) for kpi in idle["kpi"]]
+    idle = verdicts[verdicts["code"] == "F"]["kpi"]
+    return [page.label(kpi) for kpi in idle if page.kpis[kpi].kind == "process"]
 
 
 def _not_scored(page: PageData) -> Callout:

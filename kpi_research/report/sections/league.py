@@ -8,7 +8,7 @@ import pandas as pd
 
 from kpi_research.appraisal.ranking import rates_differ
 from kpi_research.language import say
-from kpi_research.panel import Level
+from kpi_research.panel import UNASSIGNED, Level
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
@@ -45,13 +45,17 @@ def _company(page: PageData, company: pd.DataFrame) -> Block:
         closed=value_of(page, rate["denominator"], "count"),
     )
     facts = {
-        "won": rate["numerator"], "closed": rate["denominator"], "win_rate": rate["value"], page.outcome: outcome["value"],
-    }  # fmt: skip
+        "won": rate["numerator"],
+        "closed": rate["denominator"],
+        RATE: rate["value"],
+        page.outcome: outcome["value"],
+    }
     return Block("league", say("league.title", page.language), text=(text,), facts=facts)
 
 
 def _table(page: PageData, level: Level) -> Block:
     rows = page.whole[level]
+    rows = rows[rows["entity_id"] != UNASSIGNED]
     rates = rows[rows["kpi"] == RATE].set_index("entity_id")
     outcome = rows[rows["kpi"] == page.outcome].set_index("entity_id")["value"]
     apart = rates_differ(rates["numerator"].fillna(0), rates["denominator"].fillna(0))

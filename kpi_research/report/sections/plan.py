@@ -17,7 +17,7 @@ def build(page: PageData) -> Iterator[Block]:
     """Every parameter of the plan with its value."""
     plan = dataclasses.asdict(page.study.plan)
     frame = pd.DataFrame({"parameter": list(plan), "value": [str(value) for value in plan.values()]})
-    columns = tuple(ColumnView(key, say(f"plan.column.{key}", page.language)) for key in frame)
+    columns = tuple(ColumnView(key, say(f"plan.column.{key}", page.language)) for key in frame.columns)
     yield Block(
         "plan",
         say("plan.title", page.language),

@@ -8,13 +8,26 @@ import numpy as np
 import pandas as pd
 
 from kpi_research.language import say
-from kpi_research.report.block import Block, ColumnView, DataTable
+from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
 from kpi_research.report.charts import attainment_bars
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
-from kpi_research.report.words import value_of
+from kpi_research.report.words import listed, value_of
 
 REACHED, NEAR = 1.0, 0.85
+SCORED: dict[str, ColumnFormat] = {
+    "label": "text",
+    "actual": "number",
+    "target": "number",
+    "attainment": "share",
+    "weight": "share",
+    "points": "points",
+    "n": "count",
+    "state": "status",
+}
+MEASURED: dict[str, ColumnFormat] = {
+    "label": "text", "value": "number", "earlier": "number", "n": "count", "over": "text",
+}  # fmt: skip
 
 
 def build(page: PageData) -> Iterator[Block]:
@@ -35,11 +48,9 @@ def _scores(page: PageData) -> Block:
         **{f"{key}_format": rows["kpi"].map(lambda name: page.kpis[name].unit) for key in ("target", "actual")},
         state=np.where(rows["status"] == "ok", [_tone(value) for value in rows["attainment"]], rows["status"]),
     )
-    keys = ("label", "actual", "target", "attainment", "weight", "points", "n", "state")
-    formats = ("text", "number", "number", "share", "share", "points", "count", "status")
     table = DataTable(
         frame,
-        tuple(ColumnView(k, say(f"scores.column.{k}", language), f) for k, f in zip(keys, formats, strict=True)),
+        tuple(ColumnView(key, say(f"scores.column.{key}", language), unit) for key, unit in SCORED.items()),
         say("scores.caption", language),
     )
     bars = frame.assign(low=frame["attainment_low"], high=frame["attainment_high"], status=frame["state"])
@@ -80,20 +91,17 @@ def _measured(page: PageData) -> Block:
         over=[_counted_over(page, kpi) for kpi in frame["kpi"]],
         **{f"{key}_format": frame["kpi"].map(lambda name: page.kpis[name].unit) for key in ("value", "earlier")},
     )
-    keys, formats = ("label", "value", "earlier", "n", "over"), ("text", "number", "number", "count", "text")
-    columns = tuple(
-        ColumnView(k, say(f"scores.column.{k}", page.language), f) for k, f in zip(keys, formats, strict=True)
-    )
+    columns = tuple(ColumnView(key, say(f"scores.column.{key}", page.language), unit) for key, unit in MEASURED.items())
     missing = sorted({table for row in now[now["status"] == "no_data"].index for table in page.kpis[row].needs})
     absent = [table for table in missing if table in page.quality.missing]
-    text = (say("scores.not_scored", page.language),)
+    text = [say("scores.not_scored", page.language)]
     if absent:
-        names = "、".join if page.language == "zh" else ", ".join
-        text += (say("scores.missing_tables", page.language, tables=names(_table_names(absent, page))),)
+        tables = listed((say(f"table.{name}", page.language) for name in absent), page.language)
+        text.append(say("scores.missing_tables", page.language, tables=tables))
     return Block(
         "scores",
         say("scores.title_measured", page.language),
-        text=text,
+        text=tuple(text),
         table=DataTable(frame, columns, say("scores.caption_measured", page.language)),
         status="ok" if len(frame) else "no_data",
     )
@@ -102,7 +110,3 @@ def _measured(page: PageData) -> Block:
 def _counted_over(page: PageData, kpi: str) -> str:
     over = page.kpis[kpi].counted_over
     return over[page.language] if over else say("scores.counted_rows", page.language)
-
-
-def _table_names(tables: list[str], page: PageData) -> list[str]:
-    return [say(f"table.{name}", page.language) for name in tables]

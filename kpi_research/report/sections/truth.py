@@ -25,7 +25,7 @@ def build(page: PageData) -> Iterator[Block]:
             "verdict": [_verdict(page, codes.get(planted["kpi"])) for planted in page.truth],
         }
     )
-    columns = tuple(ColumnView(key, say(f"truth.column.{key}", page.language)) for key in frame)
+    columns = tuple(ColumnView(key, say(f"truth.column.{key}", page.language)) for key in frame.columns)
     yield Block(
         "truth",
         say("truth.title", page.language),

@@ -53,7 +53,7 @@ def activities_table(
     )
 
 
-def deal_in_hand(deals: pd.DataFrame, desks: np.ndarray, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+def deal_in_hand(deals: pd.DataFrame, desks: np.ndarray, *, times: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     """Code of one of the latest opportunities of each desk at each time."""
     order = np.lexsort((deals["created"], deals["desk"]))
     line = on_one_line(deals["desk"].to_numpy()[order], deals["created"].to_numpy()[order])
@@ -69,7 +69,7 @@ def _planned(deals: pd.DataFrame, causes: Causes, *, calendar: Calendar, rng: np
         desk, month = spread(causes.counts[kind])
         parts.append(pd.DataFrame({"desk": desk, "kind": KINDS.index(kind), "occurred": calendar.moments(month, rng)}))
     planned = pd.concat(parts, ignore_index=True)
-    planned["deal"] = deal_in_hand(deals, planned["desk"].to_numpy(), planned["occurred"].to_numpy(), rng)
+    planned["deal"] = deal_in_hand(deals, planned["desk"].to_numpy(), times=planned["occurred"].to_numpy(), rng=rng)
     return planned
 
 

@@ -76,7 +76,7 @@ def _from_customers(
     usual, *scale = CUSTOMERS[kind]
     desk, month = spread(rng.poisson(usual * calendar.inside, roster.occupant.shape))
     answered = calendar.moments(month, rng)
-    account = deals["account"].to_numpy()[deal_in_hand(deals, desk, answered, rng)]
+    account = deals["account"].to_numpy()[deal_in_hand(deals, desk, times=answered, rng=rng)]
     rows = pd.DataFrame({"kind": kind, "subject": roster.person(desk, month), "answered": answered, "account": account})
     return _scored(rows.assign(rater=-1), tuple(scale), traits=traits, rng=rng)
 

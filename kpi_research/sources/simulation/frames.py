@@ -18,7 +18,6 @@ _DTYPES: dict[ColumnKind, Any] = {
     "share": "float64",
     "flag": "bool",
 }
-_NOTHING: dict[str, Any] = {"str": None, "datetime64[us]": pd.NaT, "float64": np.nan, "bool": False}
 
 
 def canonical(name: str, columns: Mapping[str, Any]) -> pd.DataFrame:
@@ -65,6 +64,6 @@ def running_number(group: np.ndarray) -> np.ndarray:
 def _typed(values: Any, kind: ColumnKind, rows: int) -> pd.Series:
     dtype = _DTYPES.get(kind, "str")
     if values is None:
-        return pd.Series([_NOTHING[dtype]] * rows, dtype=dtype)
+        return pd.Series(index=range(rows), dtype=dtype)
     column = values.reset_index(drop=True) if isinstance(values, pd.Series) else pd.Series(values)
     return column.astype(dtype).round(2) if kind == "money" else column.astype(dtype)
