@@ -119,18 +119,11 @@ def _run(given: argparse.Namespace, language: Language) -> int:
 
 
 def _make(client: Client, periods: Sequence[str], given: argparse.Namespace, language: Language) -> int:
-    from kpi_research.run.terminal import make_periods
+    from kpi_research.run.terminal import Wanted, make_periods
 
-    failed, indexes = make_periods(
-        client,
-        periods,
-        out=given.out,
-        jobs=given.jobs,
-        force=given.force,
-        teams=getattr(given, "team", ()),
-        notebooks=getattr(given, "notebook", ()),
-        language=language,
-    )
+    teams, notebooks = getattr(given, "team", ()), getattr(given, "notebook", ())
+    wanted = Wanted(periods, given.out, given.jobs, given.force, teams, notebooks)
+    failed, indexes = make_periods(client, wanted, language)
     for result in failed:
         _say_failed(result, language)
     for index in indexes:

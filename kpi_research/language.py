@@ -39,7 +39,7 @@ class Bilingual:
         return self.zh if language == "zh" else self.en
 
 
-def say(key: str, language: Language, **values: Any) -> str:
+def say(key: str, language: Language, /, **values: Any) -> str:
     """The sentence `key` in `language`, with its placeholders filled.
 
     Raises

@@ -71,15 +71,16 @@ class Contributions:
         kpis = tuple(kpi for kpi in self.kpis if kpi.name in names)
         return replace(self, kpis=kpis, daily=self.daily[self.daily["kpi"].isin(names)])
 
-    def of_people(self, person_ids: Collection[str]) -> Contributions:
-        """The same for some of the people."""
-        daily, days = (frame[frame["person_id"].isin(person_ids)] for frame in (self.daily, self.roster))
+    def of(self, level: Level, entity_ids: Collection[str]) -> Contributions:
+        """What some of the people did, or what was done by those who were in some of the teams on the day."""
+        if level == "company":
+            return self
+        if level == "person":
+            daily, days = (frame[frame["person_id"].isin(entity_ids)] for frame in (self.daily, self.roster))
+        else:
+            days = self.roster[self.roster["team_id"].isin(entity_ids)]
+            daily = self.daily.merge(days[["person_id", "day"]])
         return replace(self, daily=daily, roster=days)
-
-    def of_team(self, team_id: str) -> Contributions:
-        """What people did on days on which they were in this team."""
-        days = self.roster[self.roster["team_id"] == team_id]
-        return replace(self, daily=self.daily.merge(days[["person_id", "day"]]), roster=days)
 
     @property
     def until_end(self) -> dt.date:

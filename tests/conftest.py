@@ -59,8 +59,12 @@ def small_tables() -> dict[str, str]:
             amount = 10_000 + 1_000 * ((number * 7 + int(person[1]) * 3) % 5)
             contracts.append(f"K-{tag},{account},{person},{month}-15 10:00,{amount},new,{month}-28")
             for day in range(1, 4 + (number + int(person[1])) % 3):
-                activities.append(f"V-{tag}-{day},{person},visit,{account},{month}-{day:02d} 09:30,{month}-{day:02d} 20:00")
-                activities.append(f"C-{tag}-{day},{person},call,{account},{month}-{day:02d} 15:30,{month}-{day:02d} 20:00")
+                activities.append(
+                    f"V-{tag}-{day},{person},visit,{account},{month}-{day:02d} 09:30,{month}-{day:02d} 20:00"
+                )
+                activities.append(
+                    f"C-{tag}-{day},{person},call,{account},{month}-{day:02d} 15:30,{month}-{day:02d} 20:00"
+                )
             outcome = "won" if (number + int(person[1])) % 3 else "lost"
             opportunities.append(f"O-{tag},{account},{person},X,{amount},{month}-02,报价,{month}-15,{outcome}")
             surveys.append(f"S-{tag},nps,{account},,,{8 + number % 3},0,10,{month}-20")
@@ -68,7 +72,12 @@ def small_tables() -> dict[str, str]:
     for quarter in ("2025Q1", "2025Q2", "2025Q3", "2025Q4", "2026Q1"):
         for scope, ids in (("team", ["T01", "../../x"]), ("person", ["P1", "P2", "P3"]), ("company", ["company"])):
             for scope_id in ids:
-                for kpi, base in (("signed_amount", 40_000), ("nps", 40), ("crm_completeness", 0.9), ("peer_rating", 80)):
+                for kpi, base in (
+                    ("signed_amount", 40_000),
+                    ("nps", 40),
+                    ("crm_completeness", 0.9),
+                    ("peer_rating", 80),
+                ):
                     targets.append(f"{scope},{scope_id},{kpi},{quarter},{base},1")
     made = {
         "contracts.csv": contracts,

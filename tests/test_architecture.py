@@ -79,7 +79,9 @@ def test_notebooks_are_thin_and_carry_nothing(path):
     for cell in notebook["cells"]:
         source = "".join(cell["source"])
         assert not cell.get("outputs") and cell.get("execution_count") is None
-        assert not any(isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in ast.walk(ast.parse(source)))
+        assert not any(
+            isinstance(node, ast.FunctionDef | ast.ClassDef | ast.Lambda) for node in ast.walk(ast.parse(source))
+        )
     assert "parameters" in notebook["cells"][0]["metadata"]["tags"]
 
 

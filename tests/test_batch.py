@@ -13,13 +13,12 @@ from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from pathlib import Path
 
 import nbformat
-import numpy as np
 import pytest
 
 from kpi_research.errors import InputError
 from kpi_research.language import LANGUAGES
 from kpi_research.run import workers
-from kpi_research.run.batch import Job, JobError, check_parameters, render, run_jobs
+from kpi_research.run.batch import Job, JobError, render, run_jobs
 from kpi_research.run.workers import ForkingExecutor, WorkerDied, WorkerTimeout
 
 NOTEBOOKS = Path(__file__).parent / "notebooks"
@@ -59,9 +58,6 @@ def run(jobs, executor):
 
 def left_in(folder):
     return sorted(str(path.relative_to(folder)) for path in folder.rglob("*") if path.is_file())
-
-
-# ---------------------------------------------------------------- fresh processes
 
 
 def test_a_task_returns_its_value_or_raises_its_error(executor):
@@ -139,9 +135,6 @@ def test_leaving_with_an_error_kills_what_runs():
     assert running.exception() is not None
     assert waiting.cancelled()
     assert pid
-
-
-# ---------------------------------------------------------------- reports
 
 
 def test_results_come_in_the_order_of_the_jobs_and_each_is_told_once(make, executor):
@@ -255,59 +248,11 @@ def test_render_makes_a_process_of_its_own_where_it_is_not_in_one(make):
     assert render(make("dies")).error.kind == "died"
 
 
-# ---------------------------------------------------------------- parameters
-
-
-def problems(parameters, notebook="echo"):
-    return [problem.text("en") for problem in check_parameters(NOTEBOOKS / f"{notebook}.ipynb", parameters)]
-
-
-def test_good_parameters_have_no_problem():
-    assert problems({"text": "x", "share": 1, "nothing": [1], "count": None}) == []
-
-
-def test_an_unknown_name_suggests_the_nearest(make, executor):
-    (told,) = problems({"cuont": 1})
-    assert "echo.ipynb: cuont" in told
-    assert "Did you mean count?" in told
+def test_no_report_runs_when_one_gets_a_parameter_that_it_does_not_declare(make, executor, tmp_path):
     with pytest.raises(InputError, match="cuont"):
-        run([make("echo", {"cuont": 1})], executor)
+        run([make("echo", name="good"), make("echo", {"cuont": 1})], executor)
+    assert left_in(tmp_path) == []
 
-
-@pytest.mark.parametrize(
-    ("name", "value", "expected"),
-    [("count", "3", "int"), ("count", 0.5, "int"), ("count", True, "int"), ("flag", 1, "bool"), ("text", 1, "str"),
-     ("many", {"a": 1}, "list"), ("nested", [1], "dict"), ("share", "0.5", "float")],
-)  # fmt: skip
-def test_a_value_of_another_type_is_named(name, value, expected):
-    (told,) = problems({name: value})
-    assert f"{expected} is expected" in told
-
-
-@pytest.mark.parametrize("value", [(1,), {1}, np.int64(5), np.float64(0.5), b"x", [1, (2,)], {"a": {3: 4}}])
-def test_a_value_that_would_arrive_changed_is_refused(value):
-    (told,) = problems({"nothing": value})
-    assert "cannot be passed to a notebook" in told
-
-
-def test_two_assignments_on_a_line_are_named(tmp_path):
-    cell = nbformat.v4.new_code_cell("a = 1\nb = 1; c = 2", metadata={"tags": ["parameters"]})
-    nbformat.write(nbformat.v4.new_notebook(cells=[cell]), tmp_path / "n.ipynb")
-    (problem,) = check_parameters(tmp_path / "n.ipynb", {"a": 2, "c": 3})
-    assert problem.where == "n.ipynb: parameters, line 2"
-
-
-def test_checking_parameters_imports_nothing_heavy():
-    code = (
-        "import sys; from pathlib import Path; from kpi_research.run.batch import check_parameters, run_jobs; "
-        f"check_parameters(Path({str(NOTEBOOKS / 'echo.ipynb')!r}), {{}}); "
-        "print([n for n in ('papermill', 'nbformat', 'IPython', 'pandas', 'matplotlib') if n in sys.modules])"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "[]"
-
-
-# ---------------------------------------------------------------- interrupts
 
 DRIVER = """
 import sys

@@ -11,7 +11,7 @@ weight was scored.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -45,10 +45,6 @@ class Score:
 
     rows: pd.DataFrame
     totals: pd.DataFrame
-
-    def only(self, entity_ids: Collection[str]) -> Score:
-        """The same for some of the entities."""
-        return Score(*(frame[frame["entity_id"].isin(entity_ids)] for frame in (self.rows, self.totals)))
 
 
 def score(

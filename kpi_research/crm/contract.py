@@ -82,8 +82,9 @@ def hold_to_contract(raw: Mapping[str, RawTable], *, timezone: str = "Asia/Shang
     for name in (name for name in TABLES if name in raw):
         table, source = TABLES[name], raw[name]
         frame, broken = _read(table, source, timezone)
-        broken += _row_rules(table, source, frame)
         frame = frame.drop(index=_rows(broken))
+        broken += _row_rules(table, source, frame)
+        frame = frame.drop(index=_rows(broken), errors="ignore")
         for finding, severity in _references(table, source, frame, kept):
             (broken if severity == "reject" else counted).append(finding)
         rejected += broken
@@ -124,7 +125,7 @@ def _read(table: Table, raw: RawTable, timezone: str) -> tuple[pd.DataFrame, lis
 
 
 def _row_rules(table: Table, raw: RawTable, frame: pd.DataFrame) -> list[pd.DataFrame]:
-    """Rows that repeat a key, and rows that break a rule of their table."""
+    """Rows that repeat a key or break a rule of their table, among those of which every cell could be read."""
     again = frame.duplicated(list(table.key), keep="first") & frame[list(table.key)].notna().any(axis=1)
     keys = frame[list(table.key)].astype("string").agg(" / ".join, axis=1) if again.any() else frame[table.key[0]]
     findings = [_finding(table, raw, again, "duplicate_key", ", ".join(table.key), keys)]

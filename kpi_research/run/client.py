@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -104,8 +104,13 @@ class Client:
         periods = [period for period in self.periods(every) if upto is None or period.end <= upto.end]
         return panel(self.data.parts, as_intervals(periods), level)
 
-    def score(self, *, period: str | Period, level: Level = "person") -> Score:
-        """Scores of every entity of a level in one period, against the client's scheme and targets.
+    def score(self, *, period: str | Period, level: Level = "person", entities: Collection[str] | None = None) -> Score:
+        """Scores of a level in one period, against the client's scheme and targets.
+
+        Parameters
+        ----------
+        entities
+            Ids of the people or teams to be scored; all if None.
 
         Raises
         ------
@@ -117,6 +122,7 @@ class Client:
         period = Period.parse(period, self.settings.fiscal_year_starts) if isinstance(period, str) else period
         kpis = {item.kpi: catalogue()[item.kpi] for item in self.scheme.items}
         parts = self.data.parts.only(kpis)
+        parts = parts if entities is None else parts.of(level, entities)
         return score(
             panel(parts, as_intervals([period]), level),
             panel(parts, weekly_slices(period), level),

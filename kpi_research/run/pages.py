@@ -59,8 +59,7 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         raise InputError(Problem("report.no_such_team", values={"team": team}, given=team, allowed=allowed))
     members = team_members(client, period, team)
     quarters = [quarter for quarter in client.periods("quarter") if quarter <= period][-HISTORY_QUARTERS:]
-    own = client.data.parts.of_team(team) if team else client.data.parts
-    history = panel(own, as_intervals(quarters), level)
+    history = panel(client.data.parts.of(level, [entity]), as_intervals(quarters), level)
     analyst = audience == "analyst"
     return PageData(
         client_title=client.settings.title.model_dump()[language],
@@ -74,7 +73,7 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         outcome=client.settings.outcome,
         kpis=catalogue(),
         history=history[history["entity_id"] == entity],
-        people=panel(client.data.parts.of_people(members), as_intervals([period]), "person"),
+        people=panel(client.data.parts.of("person", members), as_intervals([period]), "person"),
         names=_names(client, None if analyst else members),
         study=study_of(client, period),
         quality=_quality(client, analyst=analyst),
@@ -116,9 +115,9 @@ def _scores(
     before = period.shift(-1)
     has_before = before.name in [quarter.name for quarter in client.periods("quarter")]
     return {
-        "score": client.score(period=period, level=level).only([entity]),
-        "previous_score": client.score(period=before, level=level).only([entity]) if has_before else None,
-        "people_score": client.score(period=period, level="person").only(members),
+        "score": client.score(period=period, level=level, entities=[entity]),
+        "previous_score": client.score(period=before, level=level, entities=[entity]) if has_before else None,
+        "people_score": client.score(period=period, level="person", entities=members),
     }
 
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError
+from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import YAMLError
 
 from kpi_research.appraisal.scheme import TEMPLATES, Label, Scheme, template_names
@@ -136,9 +136,22 @@ def read_scheme(given: str | Scheme | None, path: Path | None = None) -> Scheme 
     return Scheme.model_validate(_plain(_load_yaml(TEMPLATES / f"{given}.yaml")))
 
 
+class _TextualDates(RoundTripConstructor):
+    """Dates stay as they are written, so that an impossible one is our complaint and not a crash."""
+
+
+_TextualDates.add_constructor("tag:yaml.org,2002:timestamp", lambda self, node: self.construct_scalar(node))
+
+
+def _yaml() -> YAML:
+    yaml = YAML(typ="rt")
+    yaml.Constructor = _TextualDates
+    return yaml
+
+
 def _load_yaml(path: Path) -> Any:
     try:
-        document = YAML(typ="rt").load(path.read_text(encoding="utf-8"))
+        document = _yaml().load(path.read_text(encoding="utf-8"))
     except UnicodeDecodeError:
         raise InputError(Problem("source.encoding", path.name, {"tried": "utf-8"})) from None
     except DuplicateKeyError as error:
@@ -155,12 +168,12 @@ def _load_yaml(path: Path) -> Any:
 
 
 def _plain(node: Any) -> Any:
-    """YAML's own containers as plain ones; dates as they were written."""
+    """YAML's own containers as plain ones."""
     if isinstance(node, dict):
         return {str(key): _plain(value) for key, value in node.items()}
     if isinstance(node, list):
         return [_plain(value) for value in node]
-    return node.isoformat() if hasattr(node, "isoformat") else node
+    return node
 
 
 def _problem(path: Path, document: Any, found: Any) -> Problem:

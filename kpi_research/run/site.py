@@ -44,7 +44,7 @@ def make_site(
     period: Period,
     out: Path,
     *,
-    make_executor: Callable[[], Executor],
+    executor: Callable[[], Executor],
     wanted: Collection[Report] | None = None,
     force: bool = False,
     on_done: Callable[[JobResult], None] = lambda _: None,
@@ -56,8 +56,8 @@ def make_site(
     ----------
     out
         The period's folder.
-    make_executor
-        Called only if there is something to make.
+    executor
+        Gives the executor; called only if there is something to make, and closed by the caller.
     wanted
         The reports to make; all that the client file asks for if None.
     force
@@ -79,8 +79,7 @@ def make_site(
     results: list[JobResult] = []
     if changed:
         study_of(client, period)
-        with make_executor() as executor:
-            results = run_jobs([report.job for report in changed], executor, on_done=done)
+        results = run_jobs([report.job for report in changed], executor(), on_done=done)
     index = _write_index(client, period, out, list(entries.values()))
     write_manifest(client, period.name, out, entries.values())
     return SiteRun(index, tuple(results), len(todo) - len(changed))

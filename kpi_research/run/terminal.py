@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import functools
+from collections.abc import Callable, Collection, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass
 from pathlib import Path
 
 from rich.console import Console
@@ -12,22 +15,38 @@ from kpi_research.language import Language, say
 from kpi_research.periods import Period
 from kpi_research.run.client import Client, project_folder
 from kpi_research.run.job import JobResult
-from kpi_research.run.reports import Report, reports
-from kpi_research.run.site import SiteRun, make_site
+from kpi_research.run.reports import reports
+from kpi_research.run.site import make_site
 from kpi_research.run.workers import ForkingExecutor
 
 
-def make_periods(
-    client: Client,
-    periods: Sequence[str],
-    *,
-    out: Path | None,
-    jobs: int,
-    force: bool,
-    teams: Collection[str],
-    notebooks: Collection[str],
-    language: Language,
-) -> tuple[list[JobResult], list[Path]]:
+@dataclass(frozen=True)
+class Wanted:
+    """What a run is asked for.
+
+    Parameters
+    ----------
+    periods
+        Names of quarters.
+    out
+        Folder of all clients' reports; the project's own if None.
+    jobs
+        How many reports are made at once.
+    force
+        Make them though nothing changed.
+    teams, notebooks
+        Only these; all if empty.
+    """
+
+    periods: Sequence[str]
+    out: Path | None = None
+    jobs: int = 1
+    force: bool = False
+    teams: Collection[str] = ()
+    notebooks: Collection[str] = ()
+
+
+def make_periods(client: Client, wanted: Wanted, language: Language) -> tuple[list[JobResult], list[Path]]:
     """Make the sites of several periods, with progress on the terminal.
 
     Returns
@@ -40,15 +59,20 @@ def make_periods(
         If a period, team or notebook is unknown; before anything is made.
     """
     console = Console(stderr=True)
-    base = (out or project_folder(client.path) / "reports") / client.settings.client
-    planned = []
-    for name in periods:
-        period = client.known_period(name)
-        planned.append((period, reports(client, period, base / period.name, notebooks=notebooks, teams=teams)))
-    runs: list[SiteRun] = []
-    with _progress(console) as progress:
-        for period, wanted in planned:
-            runs.append(_with_bar(client, period, base, wanted, progress, jobs, force))
+    base = (wanted.out or project_folder(client.path) / "reports").resolve() / client.settings.client
+    periods = [client.known_period(name) for name in dict.fromkeys(wanted.periods)]
+    planned = [
+        reports(client, period, base / period.name, notebooks=wanted.notebooks, teams=wanted.teams)
+        for period in periods
+    ]
+    with ExitStack() as stack, _progress(console) as progress:
+        # made with the first report, so that a run in which nothing changed does not wait for it
+        executor = functools.cache(lambda: stack.enter_context(ForkingExecutor(wanted.jobs)))
+        runs = [
+            make_site(client, period, base / period.name, wanted=todo, executor=executor, force=wanted.force,
+                      **_bar(progress, period))
+            for period, todo in zip(periods, planned, strict=True)
+        ]  # fmt: skip
     failed = [result for run in runs for result in run.results if result.status == "failed"]
     made = sum(len(run.results) for run in runs) - len(failed)
     unchanged = sum(run.unchanged for run in runs)
@@ -56,20 +80,13 @@ def make_periods(
     return failed, [run.index for run in runs]
 
 
-def _with_bar(
-    client: Client, period: Period, base: Path, wanted: list[Report], progress: Progress, jobs: int, force: bool
-) -> SiteRun:
+def _bar(progress: Progress, period: Period) -> dict[str, Callable[..., None]]:
+    """What `make_site` calls to move this period's bar."""
     bar = progress.add_task(period.name, total=None)
-    return make_site(
-        client,
-        period,
-        base / period.name,
-        wanted=wanted,
-        force=force,
-        make_executor=lambda: ForkingExecutor(jobs),
-        on_start=lambda changed, _: progress.update(bar, total=changed, completed=0),
-        on_done=lambda _: progress.advance(bar),
-    )
+    return {
+        "on_start": lambda changed, _: progress.update(bar, total=changed, completed=0),
+        "on_done": lambda _: progress.advance(bar),
+    }
 
 
 def _progress(console: Console) -> Progress:

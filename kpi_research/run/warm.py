@@ -9,7 +9,7 @@ import os
 
 STACK = (
     "IPython",
-    "duckdb",
+    "babel.numbers",
     "ibis",
     "jinja2",
     "matplotlib.pyplot",
@@ -17,7 +17,10 @@ STACK = (
     "nbconvert",
     "pandas",
     "papermill",
-    "statsmodels.formula.api",
+    "pyarrow.parquet",
+    "scipy.stats",
+    "kpi_research.run.export",
+    "kpi_research.run.pages",
     "kpi_research.run.render",
 )
 INLINE_BACKEND = "module://matplotlib_inline.backend_inline"

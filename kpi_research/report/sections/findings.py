@@ -12,6 +12,7 @@ from kpi_research.report.charts import lag_profile, verdict_overview
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
 from kpi_research.report.sections.activities import sentence_of
+from kpi_research.report.words import listed
 
 NUMBERS = ("effect", "p", "q", "lead_p", "mde")
 PROFILES_SHOWN = 4
@@ -68,9 +69,21 @@ def _overview(page: PageData) -> Block:
         )
         if len(drawn)
         else None,
-        notes=(say("findings.note.unit", page.language), say("findings.note.errors", page.language)),
+        notes=(
+            say("findings.note.unit", page.language),
+            say("findings.note.errors", page.language),
+            *_changes_of_plan(page),
+        ),
         facts={"verdicts": verdicts.drop(columns=["sentence_zh", "sentence_en"]).to_dict("records")},
     )
+
+
+def _changes_of_plan(page: PageData) -> Iterator[str]:
+    """Why some tests were not run, or not as planned."""
+    reasons = {reason for reason in page.study.findings["reason"] if isinstance(reason, str) and reason}
+    if reasons:
+        words = listed((say(f"study.reason.{reason}", page.language) for reason in sorted(reasons)), page.language)
+        yield say("findings.note.reasons", page.language, reasons=words)
 
 
 def _sentences(page: PageData) -> Block:
