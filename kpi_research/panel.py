@@ -147,6 +147,8 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     day_in = _days_in(intervals)
     sums = _sum_contributions(parts, day_in, level)
     grid = _grid(parts, day_in, sums, level)
+    if grid.empty:
+        return pd.DataFrame(columns=PANEL_COLUMNS)
     recorded = _who_recorded(parts, sums)
     frame = grid.merge(sums, on=["entity_id", "period", "kpi"], how="left")
     frame = frame.merge(recorded, on=["entity_id", "period", "kpi"], how="left")
@@ -256,9 +258,9 @@ def _grid(parts: Contributions, day_in: pd.DataFrame, sums: pd.DataFrame, level:
     days = _with_entity(parts.roster.merge(day_in, on="day"), parts, level)
     exposure = days.groupby(["entity_id", "period"], as_index=False).agg(working_days=("working", "sum"))
     exposure = exposure[exposure["working_days"] > 0]
-    present = exposure.merge(sums[["entity_id", "period"]].drop_duplicates(), how="outer")
-    kpis = pd.DataFrame({"kpi": [kpi.name for kpi in parts.kpis]})
-    return present.fillna({"working_days": 0.0}).merge(kpis, how="cross")
+    present = pd.concat([exposure, sums[["entity_id", "period"]].assign(working_days=0.0)])
+    present = present.drop_duplicates(["entity_id", "period"], keep="first")
+    return present.merge(pd.DataFrame({"kpi": [kpi.name for kpi in parts.kpis]}), how="cross")
 
 
 def _who_recorded(parts: Contributions, sums: pd.DataFrame) -> pd.DataFrame:

@@ -5,7 +5,8 @@ from pathlib import Path
 
 import pytest
 
-MAVEN = Path(__file__).parents[2] / "shared" / "data" / "maven_crm"
+ROOT = Path(__file__).parents[1]
+MAVEN = ROOT.parent / "shared" / "data" / "maven_crm"
 
 CLIENT_FILE = """\
 client: small

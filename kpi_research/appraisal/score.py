@@ -155,10 +155,10 @@ def _resample_weights(slices: int, rng: np.random.Generator) -> np.ndarray:
 
 def _resampled(slices: pd.DataFrame, weights: np.ndarray, kpi: Kpi) -> np.ndarray:
     """The KPI's value in every resample; null where its denominator is empty."""
-    numerator = weights[:, : len(slices)] @ slices["numerator"].fillna(0.0).to_numpy()
+    numerator = weights[:, : len(slices)] @ slices["numerator"].to_numpy(dtype=float, na_value=0.0)
     if kpi.denominator is None:
         return numerator
-    denominator = weights[:, : len(slices)] @ slices["denominator"].fillna(0.0).to_numpy()
+    denominator = weights[:, : len(slices)] @ slices["denominator"].to_numpy(dtype=float, na_value=0.0)
     return np.divide(numerator, denominator, out=np.full_like(numerator, np.nan), where=denominator > 0)
 
 

@@ -22,7 +22,7 @@ class Job:
     name
         How the job is called, e.g. `teams/T01/appraisal`.
     notebook
-        The notebook; it runs in the folder it lies in, as in JupyterLab.
+        The notebook.
     parameters
         Values that JSON can carry, by the names its parameters cell declares.
     folder
@@ -35,6 +35,8 @@ class Job:
         of what the run wants to know; `failed_sections` names sections that show a failure.
     timeout_seconds
         For the whole notebook.
+    working_folder
+        Where it runs; the folder it lies in, as in JupyterLab, if None.
     """
 
     name: str
@@ -44,6 +46,7 @@ class Job:
     log: Path
     export: str
     timeout_seconds: float = 600.0
+    working_folder: Path | None = None
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,8 @@ from kpi_research.run.client import Client, open_client
 from kpi_research.run.studies import study_of
 
 HISTORY_QUARTERS = 8
+RATE = "win_rate"
+"""What people are compared by where nothing is scored."""
 
 
 def open_page(
@@ -73,7 +75,7 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         outcome=client.settings.outcome,
         kpis=catalogue(),
         history=history[history["entity_id"] == entity],
-        people=panel(client.data.parts.of("person", members), as_intervals([period]), "person"),
+        people=_people(client, period, members),
         names=_names(client, None if analyst else members),
         study=study_of(client, period),
         quality=_quality(client, analyst=analyst),
@@ -91,6 +93,12 @@ def team_members(client: Client, period: Period, team: str | None) -> list[str]:
     roster = client.data.parts.roster
     last = roster[roster["day"] == pd.Timestamp(min(period.end, client.data.parts.until_end)) - pd.Timedelta(days=1)]
     return sorted(last.loc[last["team_id"] == team if team else slice(None), "person_id"])
+
+
+def _people(client: Client, period: Period, members: Collection[str]) -> pd.DataFrame:
+    """The few KPIs of its people that a page shows beside each other."""
+    parts = client.data.parts.of("person", members).only({client.settings.outcome, RATE})
+    return panel(parts, as_intervals([period]), "person")
 
 
 def _entity_names(client: Client) -> dict[str, str]:

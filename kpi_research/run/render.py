@@ -74,7 +74,7 @@ def execute(job: Job, log: IO[str]) -> tuple[NotebookNode | None, JobError | Non
             kernel_name="python3",
             language="python",
             progress_bar=False,
-            cwd=job.notebook.parent,
+            cwd=job.working_folder or job.notebook.parent,
             stdout_file=log,
             stderr_file=log,
             execution_timeout=job.timeout_seconds,

@@ -15,7 +15,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.language import LANGUAGES, Language
 from kpi_research.panel import Level
 from kpi_research.periods import Period
-from kpi_research.run.client import Client, notebook_folder
+from kpi_research.run.client import Client, notebook_folder, project_folder
 from kpi_research.run.job import Job
 from kpi_research.run.settings import ReportSettings
 
@@ -115,15 +115,18 @@ def _report(
     place = f"teams/{safe_names(_all_teams(client))[team]}" if team else "company"
     if language != _languages(client)[0]:
         place += f"/{language}"
+    # a notebook from elsewhere runs beside the client file, so that no delivered page names this machine's folders
+    beside = notebook.parent if notebook.parent.parent == project_folder(client.path) else client.path.resolve().parent
     parameters = {
-        "client": Path(os.path.relpath(client.path, notebook.parent)).as_posix(),
+        "client": Path(os.path.relpath(client.path.resolve(), beside)).as_posix(),
         "period": period.name,
         "language": language,
         "audience": report.audience,
         **({"team": team} if team else {}),
     }
     name = f"{place}/{report.notebook}"
-    job = Job(name, notebook, parameters, out / place, out / "logs" / f"{name.replace('/', '-')}.log", EXPORT)
+    log = out / "logs" / f"{name.replace('/', '-')}.log"
+    job = Job(name, notebook, parameters, out / place, log, EXPORT, working_folder=beside)
     label = _label(client, team, language)
     return Report(job, "team" if team else "company", team or "", label, _fingerprint(client, job))
 

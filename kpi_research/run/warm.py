@@ -7,6 +7,8 @@ import importlib
 import io
 import os
 
+from kpi_research.language import LANGUAGES
+
 STACK = (
     "IPython",
     "babel.numbers",
@@ -59,11 +61,26 @@ def draw_once() -> None:
 
 
 def run_once() -> None:
-    """Run, check and write a notebook of one cell, which compiles nbformat's schema and imports IPython's parts."""
+    """Run, check, write and show a notebook of one cell.
+
+    This compiles nbformat's schema and the page's templates, reads the catalogues, and imports IPython's parts.
+    """
     import nbformat
     import papermill
+
+    from kpi_research.kpis.catalogue import catalogue
+    from kpi_research.report.block import Block
+    from kpi_research.report.format import format_value
+    from kpi_research.report.html import block_html, page_html
+    from kpi_research.report.page import sections
 
     cell = nbformat.v4.new_code_cell("n = 0", metadata={"tags": ["parameters"]})
     notebook = nbformat.v4.new_notebook(cells=[cell])
     names = {"engine_name": "kpi_research", "kernel_name": "python3", "language": "python"}
-    nbformat.writes(papermill.execute_notebook(notebook, None, {"n": 1}, progress_bar=False, **names))
+    executed = papermill.execute_notebook(notebook, None, {"n": 1}, progress_bar=False, **names)
+    nbformat.writes(executed)
+    catalogue(), sections()
+    for language in LANGUAGES:
+        format_value(1.5, "money", language)
+        block_html(Block("warm", "warm"), language)
+        page_html(executed, title="warm", language=language)
