@@ -29,12 +29,15 @@ def keys_in_code() -> dict[str, str]:
     for path in PACKAGE.rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
             if (
-                isinstance(node, ast.Call)
-                and getattr(node.func, "id", "") in ("say", "Problem", "sentence")
-                and node.args
+                (
+                    isinstance(node, ast.Call)
+                    and getattr(node.func, "id", "") in ("say", "Problem", "sentence")
+                    and node.args
+                )
+                and isinstance(node.args[0], ast.Constant)
+                and isinstance(node.args[0].value, str)
             ):
-                if isinstance(node.args[0], ast.Constant) and isinstance(node.args[0].value, str):
-                    found[node.args[0].value] = path.name
+                found[node.args[0].value] = path.name
     return found
 
 

@@ -171,7 +171,7 @@ def test_ctrl_c_in_the_middle_and_running_again(own):
         process.send_signal(signal.SIGINT)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130 and "Interrupted" in said and "Traceback" not in said
-    assert not [path for path in out.rglob("*.part")]
+    assert not list(out.rglob("*.part"))
     shutil.rmtree(notebooks)
     assert kpi_research("run", client).returncode == 0
     jobs = json.loads((out / "manifest.json").read_text())["jobs"]

@@ -1,14 +1,11 @@
 """Files as they come: encodings, headers, mappings, and what is said when they are wrong."""
 
-from pathlib import Path
-
 import pytest
 
 from kpi_research.errors import InputError
 from kpi_research.sources.files import read_canonical, read_csv, read_files
-from kpi_research.sources.mapping import CanonicalSource, FilesSource
+from kpi_research.sources.mapping import CanonicalSource, FilesSource, SimulatedSource
 from kpi_research.sources.simulated import Company
-from kpi_research.sources.mapping import SimulatedSource
 
 TEXT = "编号,负责人\n0012,王芳\n0013,李雷\n"
 
