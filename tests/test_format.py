@@ -44,6 +44,8 @@ def test_money_of_another_country_and_to_the_cent() -> None:
         (1.1236, "share", "112.4%", "112.4%"),
         (-0.0001, "share", "0.0%", "0.0%"),
         (1234, "count", "1,234", "1,234"),
+        (0.0349, "probability", "0.035", "0.035"),
+        (9e-23, "probability", "<0.001", "<0.001"),
         (np.float64(12.6), "count", "13", "13"),
         (86.44, "points", "86.4", "86.4"),
         (12.5, "days", "12.5天", "12.5 days"),

@@ -12,7 +12,9 @@ from typing import Any, Literal
 
 import pandas as pd
 
-ColumnFormat = Literal["text", "money", "count", "share", "points", "days", "hours", "nps", "number", "date", "status"]
+ColumnFormat = Literal[
+    "text", "money", "count", "share", "points", "days", "hours", "nps", "number", "probability", "date", "status"
+]
 BlockStatus = Literal["ok", "no_data", "warning", "failed"]
 Tone = Literal["good", "fair", "poor", "unknown"]
 

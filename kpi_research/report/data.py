@@ -95,6 +95,11 @@ class PageData:
         """A KPI's name in the page's language."""
         return self.kpis[kpi].label[self.language]
 
+    def inline(self, kpi: str) -> str:
+        """The same inside a sentence: English names lose their capital, abbreviations keep it."""
+        label = self.label(kpi)
+        return label[:1].lower() + label[1:] if label[1:2].islower() else label
+
     def now(self) -> pd.DataFrame:
         """The entity's KPIs in the page's period, by name."""
         return self.history[self.history["period"] == self.period.name].set_index("kpi")

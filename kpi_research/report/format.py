@@ -19,7 +19,9 @@ from babel.units import format_unit
 
 from kpi_research.language import Language, say
 
-Unit = Literal["text", "money", "count", "share", "points", "days", "hours", "nps", "number", "date", "status"]
+Unit = Literal[
+    "text", "money", "count", "share", "points", "days", "hours", "nps", "number", "probability", "date", "status"
+]  # fmt: skip
 MISSING = "—"
 HOME_CURRENCY = {"zh": "CNY", "en": ""}
 """The currency that goes without saying: a Chinese page writes 万 and 亿, not CNY."""
@@ -31,7 +33,10 @@ PATTERNS = {
     "days": "#,##0.#",
     "hours": "#,##0.#",
     "nps": "+#,##0;-#,##0",
+    "probability": "0.000",
 }
+SMALLEST_PROBABILITY = 0.001
+"""A p-value under this is told apart from no other."""
 DURATIONS = {"days": "day", "hours": "hour"}
 
 
@@ -62,6 +67,8 @@ def format_value(value: Any, unit: Unit, language: Language, *, currency: str = 
         return format_day(value, language)
     if unit == "money":
         return format_money(value, language, currency=currency)
+    if unit == "probability" and float(value) < SMALLEST_PROBABILITY:
+        return f"<{SMALLEST_PROBABILITY}"
     return _number(float(value), unit, language)
 
 

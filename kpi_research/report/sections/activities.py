@@ -41,7 +41,7 @@ def build(page: PageData) -> Iterator[Block]:
         "activities",
         say("activities.title", page.language),
         text=(
-            say("activities.lead", page.language, outcome=page.label(page.outcome)),
+            say("activities.lead", page.language, outcome=page.inline(page.outcome)),
             say(
                 "activities.base",
                 page.language,
@@ -85,7 +85,7 @@ def _size(page: PageData, verdict: pd.Series) -> str:
         page.language,
         unit=say(f"activities.one.{unit}", page.language),
         lags=page.study.plan.lags,
-        outcome=page.label(page.outcome),
+        outcome=page.inline(page.outcome),
         effect=value_of(page, verdict["effect_per_unit"] * one, outcome),
         range=range_of(page, low, high, outcome),
     )

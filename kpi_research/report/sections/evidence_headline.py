@@ -36,7 +36,7 @@ def _stands(page: PageData, by_code: dict[str, list[str]]) -> str:
     base = say(
         "evidence.base",
         page.language,
-        outcome=page.label(page.outcome),
+        outcome=page.inline(page.outcome),
         people=int(verdicts["n_people"].max()) if len(verdicts) else 0,
         periods=int(verdicts["n_periods"].max()) if len(verdicts) else 0,
         period=period_title(page.period, page.language),
@@ -44,12 +44,12 @@ def _stands(page: PageData, by_code: dict[str, list[str]]) -> str:
     found = by_code.get("C", [])
     if not found:
         return base + say("evidence.stands.none", page.language)
-    return base + say("evidence.stands.some", page.language, kpis=listed(map(page.label, found), page.language))
+    return base + say("evidence.stands.some", page.language, kpis=listed(map(page.inline, found), page.language))
 
 
 def _why(page: PageData, by_code: dict[str, list[str]]) -> str:
     parts = [
-        say(f"evidence.why.{code}", page.language, kpis=listed(map(page.label, by_code[code]), page.language))
+        say(f"evidence.why.{code}", page.language, kpis=listed(map(page.inline, by_code[code]), page.language))
         for code in "HFGEN"
         if code in by_code
     ]

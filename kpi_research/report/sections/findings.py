@@ -7,14 +7,16 @@ from collections.abc import Iterator
 import pandas as pd
 
 from kpi_research.language import say
-from kpi_research.report.block import Block, ColumnView, DataTable
+from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
 from kpi_research.report.charts import lag_profile, verdict_overview
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
 from kpi_research.report.sections.activities import sentence_of
 from kpi_research.report.words import listed
 
-NUMBERS = ("effect", "p", "q", "lead_p", "mde")
+NUMBERS: dict[str, ColumnFormat] = {
+    "effect": "number", "p": "probability", "q": "probability", "lead_p": "probability", "mde": "number",
+}  # fmt: skip
 PROFILES_SHOWN = 4
 PROFILE_TESTS = ("lead_placebo", "same_period", "lag")
 
@@ -54,7 +56,7 @@ def _overview(page: PageData) -> Block:
     columns = (
         ColumnView("label", say("findings.column.label", page.language)),
         ColumnView("code", say("findings.column.code", page.language)),
-        *(ColumnView(key, say(f"findings.column.{key}", page.language), "number") for key in NUMBERS),
+        *(ColumnView(key, say(f"findings.column.{key}", page.language), unit) for key, unit in NUMBERS.items()),
         ColumnView("people", say("findings.column.people", page.language), "count"),
         ColumnView("periods", say("findings.column.periods", page.language), "count"),
     )
@@ -62,7 +64,7 @@ def _overview(page: PageData) -> Block:
     return Block(
         "findings",
         say("findings.title", page.language),
-        text=(say("findings.lead", page.language, outcome=page.label(page.outcome)),),
+        text=(say("findings.lead", page.language, outcome=page.inline(page.outcome)),),
         table=DataTable(frame, columns, say("findings.caption", page.language)),
         figure=verdict_overview(
             drawn, page.language, sesoi=page.study.plan.sesoi, caption=say("findings.figure", page.language)
@@ -72,6 +74,7 @@ def _overview(page: PageData) -> Block:
         notes=(
             say("findings.note.unit", page.language),
             say("findings.note.errors", page.language),
+            say("findings.note.history", page.language),
             *_changes_of_plan(page),
         ),
         facts={"verdicts": verdicts.drop(columns=["sentence_zh", "sentence_en"]).to_dict("records")},

@@ -75,7 +75,7 @@ def _change(page: PageData, total: pd.Series) -> str:
 def _why(page: PageData, scored: pd.DataFrame) -> str:
     def named(rows: pd.DataFrame) -> str:
         each = [
-            say("headline.kpi_at", page.language, kpi=page.label(kpi), attainment=value_of(page, reached, "share"))
+            say("headline.kpi_at", page.language, kpi=page.inline(kpi), attainment=value_of(page, reached, "share"))
             for kpi, reached in zip(rows["kpi"], rows["attainment"], strict=True)
         ]
         return listed(each, page.language)
@@ -101,7 +101,7 @@ def _close_the_gap(page: PageData, row: pd.Series) -> str:
     return say(
         "headline.next.gap",
         page.language,
-        kpi=page.label(row["kpi"]),
+        kpi=page.inline(row["kpi"]),
         gap=say("headline.share_points", page.language, points=f"{gap * 100:.1f}")
         if kpi.unit == "share"
         else value_of(page, gap, "points" if kpi.unit == "nps" else kpi.unit),
@@ -113,7 +113,7 @@ def _shown_to_be_idle(page: PageData) -> list[str]:
     """Process KPIs of which the data show that they matter too little."""
     verdicts = page.study.verdicts
     idle = verdicts[verdicts["code"] == "F"]["kpi"]
-    return [page.label(kpi) for kpi in idle if page.kpis[kpi].kind == "process"]
+    return [page.inline(kpi) for kpi in idle if page.kpis[kpi].kind == "process"]
 
 
 def _not_scored(page: PageData) -> Callout:
@@ -131,7 +131,7 @@ def _not_scored(page: PageData) -> Callout:
             page.language,
             name=page.entity_name,
             period=period_title(page.period, page.language),
-            outcome=page.label(page.outcome),
+            outcome=page.inline(page.outcome),
             value=value_of(page, value, unit),
         )
         + _against_before(page, value, earlier),

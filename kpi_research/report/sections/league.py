@@ -11,6 +11,7 @@ from kpi_research.language import say
 from kpi_research.panel import UNASSIGNED, Level
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import PageData
+from kpi_research.report.format import format_value
 from kpi_research.report.page import Section
 from kpi_research.report.words import value_of
 
@@ -73,7 +74,8 @@ def _table(page: PageData, level: Level) -> Block:
         ColumnView("outcome", page.label(page.outcome), page.kpis[page.outcome].unit),
     )
     kind = "unknown" if apart.reason else "apart" if apart.distinguishable else "alike"
-    test = f"chi2 {apart.statistic:.2f}, df {apart.df}, p {apart.p:.3f}"
+    p_value = format_value(apart.p, "probability", page.language)
+    test = f"chi2 {apart.statistic:.2f}, df {apart.df}, p {p_value}"
     return Block(
         f"league_{level}",
         say(f"league.title_{level}", page.language),

@@ -73,13 +73,13 @@ def _measured(page: PageData) -> Block:
     return Block(
         "people",
         say("people.title", page.language),
-        text=(_may_be_ranked(page, apart, kpi=page.label(RATE)),),
+        text=(_may_be_ranked(page, apart, kpi=page.inline(RATE)),),
         table=DataTable(frame, columns, say("people.caption", page.language)),
         notes=(
             say(
                 "people.denominator",
                 page.language,
-                kpi=page.label(RATE),
+                kpi=page.inline(RATE),
                 over=counted[page.language] if counted else "",
             ),
         ),

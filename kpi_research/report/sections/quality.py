@@ -48,7 +48,7 @@ def _missing(page: PageData) -> Iterator[str]:
             "quality.missing",
             page.language,
             tables=listed((say(f"table.{name}", page.language) for name in sorted(tables)), page.language),
-            kpis=listed((page.label(name) for name in lacking), page.language),
+            kpis=listed((page.inline(name) for name in lacking), page.language),
         )
 
 
