@@ -45,6 +45,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
             raise
         print(error.text(language), file=sys.stderr)  # noqa: T201
         return WRONG_INPUT if isinstance(error, InputError) else FAILED
+    except OSError as error:
+        if given.debug:
+            raise
+        reason = error.strerror or type(error).__name__
+        print(say("cli.cannot_write", language, path=error.filename or "", reason=reason), file=sys.stderr)  # noqa: T201
+        return WRONG_INPUT
     except Exception as error:
         if given.debug:
             raise

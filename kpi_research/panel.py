@@ -17,16 +17,16 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from kpi_research.crm.roster import UNASSIGNED, roster
+from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.crm import Crm, schema_of
 from kpi_research.kpis.definition import Kpi
-from kpi_research.periods import ONE_DAY, working_days
+from kpi_research.periods import ONE_DAY
 from kpi_research.policy import MIN_DENOMINATOR
 
 Level = Literal["person", "team", "company"]
 LEVELS: tuple[Level, ...] = get_args(Level)
 COMPANY = "company"
-UNASSIGNED = "unassigned"
-"""The team of what somebody did on a day on which they were in no team."""
 
 PANEL_COLUMNS = [
     "level", "entity_id", "period", "kpi", "value", "numerator", "denominator", "n", "status", "working_days",
@@ -119,14 +119,23 @@ def contributions(
     if since:
         daily = daily[daily["day"] >= pd.Timestamp(since)]
     daily = daily.sort_values(["kpi", "person_id", "day"], ignore_index=True)
-    return Contributions(daily, roster(tables, daily, country, until), tuple(kpis), frozenset(tables), until)
+    days = roster(tables, daily, country=country, until=until)
+    return Contributions(daily, days, tuple(kpis), frozenset(tables), until)
 
 
 def last_day(tables: Mapping[str, pd.DataFrame]) -> dt.date:
-    """The day of the last signing, closing, payment or activity on file."""
+    """The day of the last signing, closing, payment or activity on file.
+
+    Raises
+    ------
+    InputError
+        If there is none.
+    """
     days = [tables[name][column].max() for name, column in EVENT_TIMES.items() if name in tables]
     known = [day for day in days if pd.notna(day)]
-    return max(known).date() if known else dt.date(1970, 1, 1)
+    if not known:
+        raise InputError(Problem("panel.no_events", values={"tables": ", ".join(EVENT_TIMES)}))
+    return max(known).date()
 
 
 def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.DataFrame:
@@ -156,45 +165,6 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     order = pd.Categorical(frame["kpi"], [kpi.name for kpi in parts.kpis], ordered=True)
     frame = frame.assign(order=order).sort_values(["entity_id", "period", "order"], ignore_index=True)
     return frame[PANEL_COLUMNS]
-
-
-def roster(tables: Mapping[str, pd.DataFrame], daily: pd.DataFrame, country: str, until: dt.date) -> pd.DataFrame:
-    """Who was in which team on which day, from dated assignments cut to the time between hiring and leaving.
-
-    Where assignments overlap, the one that began last holds. Without assignments everybody is unassigned.
-    """
-    people = tables.get("people", pd.DataFrame(columns=["person_id", "hired_on", "left_on"]))
-    if people.empty or daily.empty:
-        return _NO_ROSTER.copy()
-    first = pd.Timestamp(daily["day"].min())
-    days = pd.date_range(first, pd.Timestamp(until), freq="D")
-    spans = _spans(people, tables.get("assignments"), first, pd.Timestamp(until))
-    rows = [
-        pd.DataFrame(
-            {"person_id": person, "team_id": team, "since": since, "day": days[(days >= start) & (days <= end)]}
-        )
-        for person, team, since, start, end in spans.itertuples(index=False)
-    ]
-    if not rows:
-        return _NO_ROSTER.copy()
-    frame = pd.concat(rows, ignore_index=True).sort_values(["person_id", "day", "since"], ignore_index=True)
-    frame = frame.drop_duplicates(["person_id", "day"], keep="last").drop(columns="since")
-    working = working_days(country, first.date(), until)
-    return frame.assign(working=np.isin(frame["day"].to_numpy("datetime64[D]"), working).astype(float))
-
-
-def _spans(
-    people: pd.DataFrame, assignments: pd.DataFrame | None, first: pd.Timestamp, last: pd.Timestamp
-) -> pd.DataFrame:
-    """`person_id, team_id, since, start, end`: both days included."""
-    if assignments is None:
-        assignments = people[["person_id"]].assign(team_id=UNASSIGNED, since=pd.NaT, until=pd.NaT)
-    spans = assignments.merge(people[["person_id", "hired_on", "left_on"]], on="person_id")
-    since, until = spans["since"].fillna(first), spans["until"].fillna(last)
-    spans["start"] = np.maximum(np.maximum(since, spans["hired_on"].fillna(first)), first)
-    spans["end"] = np.minimum(np.minimum(until, spans["left_on"].fillna(last)), last)
-    spans["since"] = since
-    return spans[["person_id", "team_id", "since", "start", "end"]]
 
 
 def _load(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame, until: dt.date) -> ir.Table:
@@ -301,4 +271,3 @@ def _with_values(frame: pd.DataFrame, parts: Contributions, intervals: pd.DataFr
 _NO_CONTRIBUTIONS = pd.DataFrame(
     {"kpi": [], "person_id": [], "day": pd.to_datetime([]), "numerator": [], "denominator": [], "n": []}
 )
-_NO_ROSTER = pd.DataFrame({"person_id": [], "team_id": [], "day": pd.to_datetime([]), "working": []})

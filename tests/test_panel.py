@@ -8,9 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.crm.tables import TABLES
 from kpi_research.kpis.catalogue import catalogue
-from kpi_research.panel import PANEL_COLUMNS, UNASSIGNED, contributions, panel
+from kpi_research.panel import PANEL_COLUMNS, contributions, panel
 from kpi_research.periods import Period, as_intervals, periods_between
 from kpi_research.sources.simulated import Company, simulate
 

@@ -136,7 +136,7 @@ def is_known(program: str, words: list[str]) -> bool:
     if script != "run.py":
         return True
     if rest[0] in run.DEVELOPMENT:
-        return all((ROOT / word).is_file() for word in rest[1:])
+        return all((ROOT / word).is_file() for word in rest[1:] if word.endswith(".py"))
     return bool(cli.parser("en").parse_args(rest).run)
 
 

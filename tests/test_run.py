@@ -178,6 +178,39 @@ def test_ctrl_c_in_the_middle_and_running_again(own):
     assert {entry["status"] for entry in jobs} == {"done"} and len(jobs) == 3
 
 
+def spoilt(tmp_path: Path, *, without: tuple[str, ...] = (), **changed: str) -> Path:
+    """The small client with some files missing or changed."""
+    tables = {name: text for name, text in small_tables().items() if name not in without}
+    return write_client(tmp_path, tables | {f"{name}.csv": text for name, text in changed.items()})
+
+
+def headers_only() -> dict[str, str]:
+    return {name.removesuffix(".csv"): text.splitlines()[0] + "\n" for name, text in small_tables().items()}
+
+
+@pytest.mark.parametrize("command", ["check", "run"])
+def test_tables_without_rows_are_said_to_be_empty(tmp_path, capsys, command):
+    assert main([command, str(spoilt(tmp_path, **headers_only())), "--language", "en"]) == 2
+    assert "no signing, closing, payment or activity" in capsys.readouterr().err
+
+
+def test_without_assignments_there_are_company_pages_and_a_note(tmp_path):
+    done = kpi_research("run", spoilt(tmp_path, without=("assignments.csv",)), "--jobs", 1)
+    assert done.returncode == 0 and "1 made" in done.stderr and "no team reports" in done.stderr
+
+
+def test_without_a_list_of_people_those_who_did_something_are_the_people(tmp_path, capsys):
+    client = spoilt(tmp_path, without=("people.csv",))
+    assert main(["check", str(client), "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["reports"][0].startswith("teams/")
+
+
+def test_a_folder_that_cannot_be_written_is_named(small_client, tmp_path, capsys):
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    assert main(["run", str(small_client), "--out", str(tmp_path / "file"), "--language", "en"]) == 2
+    assert "Cannot read or write" in capsys.readouterr().err
+
+
 WRONG = {
     "a missing file": (["run", "nowhere.yaml"], "nowhere.yaml"),
     "an unknown period": (["run", "CLIENT", "--period", "2031Q1"], "2026Q1"),

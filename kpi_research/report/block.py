@@ -16,7 +16,8 @@ ColumnFormat = Literal[
     "text", "money", "count", "share", "points", "days", "hours", "nps", "number", "probability", "date", "status"
 ]
 BlockStatus = Literal["ok", "no_data", "warning", "failed"]
-Tone = Literal["good", "fair", "poor", "unknown"]
+Tone = Literal["good", "fair", "poor", "unknown", "info"]
+"""`info` is neither good nor bad: a page that states findings."""
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from kpi_research.language import Language
 from kpi_research.panel import Level
 from kpi_research.periods import Period
 
-Audience = Literal["manager", "person", "analyst"]
+Audience = Literal["manager", "analyst"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +27,7 @@ class Quality:
     Parameters
     ----------
     row_counts
-        `table, file, read, left_out, rejected, kept`.
+        `table, file, read, left_out, rejected, kept`; for managers one row of the last four, summed.
     rules
         `table, rule, severity` (`reject` or `count`), `rows`, `most_frequent` (the commonest value; analysts only).
     missing

@@ -38,7 +38,7 @@ POLICY = (
 )
 LANGUAGE_TAGS = {"zh": "zh-CN", "en": "en"}
 TONES = {
-    "good": "good", "ok": "good", "fair": "fair", "warning": "fair", "poor": "poor", "failed": "poor",
+    "good": "good", "ok": "good", "fair": "fair", "warning": "fair", "poor": "poor", "failed": "poor", "info": "info",
 }  # fmt: skip
 REASON_SHOWN = 400
 """Characters of an exception's message shown to a reader; the whole of it stands in the log."""

@@ -19,6 +19,7 @@ from kpi_research.report.html import block_bundle
 from kpi_research.report.words import period_title
 
 HEAD_MIME = "application/vnd.kpi-research.head+json"
+PACKAGE = Path(__file__).parents[1]
 SECTIONS = Path(__file__).parent / "sections"
 
 
@@ -118,7 +119,8 @@ def sections() -> dict[str, Section]:
 
 
 def _failed(section: Section, data: PageData, error: Exception) -> Block:
-    where = traceback.extract_tb(error.__traceback__)[-1]
+    frames = traceback.extract_tb(error.__traceback__)
+    where = next((frame for frame in reversed(frames) if PACKAGE in Path(frame.filename).parents), frames[-1])
     facts: dict[str, Any] = {"error": type(error).__name__, "file": Path(where.filename).name, "line": where.lineno}
     text = say(
         "report.section_failed", data.language, section=section.name, error=type(error).__name__, **_place(facts)

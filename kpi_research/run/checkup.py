@@ -30,8 +30,9 @@ def checkup(path: Path) -> dict[str, Any]:
     """
     client = open_client(path)
     planned = _planned_reports(client)
-    months = client.periods("month")
-    people = int(client.data.parts.roster["person_id"].nunique())
+    results = client.data.parts.only([client.settings.outcome]).daily
+    people = int(results["person_id"].nunique())
+    months = int(results["day"].dt.to_period("M").nunique())
     return {
         "client": client.settings.client,
         "until": client.data.parts.until.isoformat(),
@@ -44,8 +45,8 @@ def checkup(path: Path) -> dict[str, Any]:
         ],
         "reports": planned,
         "people": people,
-        "months": len(months),
-        "smallest_visible_effect": smallest_visible_effect(people, len(months), client.settings.plan.lags),
+        "months": months,
+        "smallest_visible_effect": smallest_visible_effect(people, months, client.settings.plan.lags),
     }
 
 

@@ -11,11 +11,12 @@ import pandas as pd
 
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score, score
+from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.study import Plan, Study, study
 from kpi_research.kpis.catalogue import catalogue, find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel import COMPANY, LEVELS, UNASSIGNED, Level, panel
+from kpi_research.panel import COMPANY, LEVELS, Level, panel
 from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
 from kpi_research.run.settings import ClientFile, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
@@ -123,8 +124,9 @@ class Client:
         kpis = {item.kpi: catalogue()[item.kpi] for item in self.scheme.items}
         parts = self.data.parts.only(kpis)
         parts = parts if entities is None else parts.of(level, entities)
+        rows = panel(parts, as_intervals([period]), level)
         return score(
-            panel(parts, as_intervals([period]), level),
+            rows[rows["entity_id"] != UNASSIGNED],
             panel(parts, weekly_slices(period), level),
             scheme=self.scheme,
             kpis=kpis,

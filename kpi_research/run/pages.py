@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Mapping
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def open_page(
         If the client file, the period or the team is wrong.
     """
     opened = open_client(client)
-    return Page(page_data(opened, opened.known_period(period), team, language, audience))
+    return Page(page_data(opened, opened.known_period(period), team or None, language, audience))
 
 
 def page_data(client: Client, period: Period, team: str | None, language: Language, audience: Audience) -> PageData:
@@ -107,12 +108,13 @@ def _entity_names(client: Client) -> dict[str, str]:
 
 
 def _names(client: Client, people: Collection[str] | None) -> dict[str, str]:
-    """Names of these people; of everybody and of all teams if None."""
+    """Names of these people, of everybody and of all teams if None; behind a name that two have stands the id."""
     known = client.data.people
     names = {} if known.empty else dict(zip(known["person_id"], known["name"], strict=True))
-    if people is None:
-        return {**names, **_entity_names(client)}
-    return {person: names.get(person, person) for person in people}
+    shown = names if people is None else {person: names.get(person, person) for person in people}
+    twice = {name for name, count in Counter(shown.values()).items() if count > 1}
+    told_apart = {person: f"{name} ({person})" if name in twice else name for person, name in shown.items()}
+    return {**told_apart, **_entity_names(client)} if people is None else told_apart
 
 
 def _scores(
@@ -149,9 +151,11 @@ def _quality(client: Client, *, analyst: bool) -> Quality:
     ]
     columns = ["table", "rule", "severity", "rows", "most_frequent"]
     rules = pd.concat(found, ignore_index=True)[columns] if found else pd.DataFrame(columns=columns)
+    counts = data.row_counts
     if not analyst:
-        rules = rules.drop(columns="most_frequent").assign(most_frequent="")
-    return Quality(data.row_counts, rules, tuple(name for name in TABLES if name not in data.parts.tables))
+        rules = rules.assign(most_frequent="")
+        counts = counts.drop(columns=["table", "file"]).sum().to_frame().T
+    return Quality(counts, rules, tuple(name for name in TABLES if name not in data.parts.tables))
 
 
 def _whole(client: Client, period: Period) -> dict[Level, pd.DataFrame]:

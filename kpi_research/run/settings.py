@@ -18,7 +18,7 @@ from kpi_research.kpis.definition import Kind
 from kpi_research.sources.mapping import Source
 
 DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
-Audience = Literal["manager", "person", "analyst"]
+Audience = Literal["manager", "analyst"]
 Notebook = Literal["appraisal", "evidence"]
 
 

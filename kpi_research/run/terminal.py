@@ -73,6 +73,8 @@ def make_periods(client: Client, wanted: Wanted, language: Language) -> tuple[li
                       **_bar(progress, period))
             for period, todo in zip(periods, planned, strict=True)
         ]  # fmt: skip
+    if not client.data.teams.empty and not any(client.teams(period) for period in periods):
+        console.print(say("cli.no_team_reports", language, teams=len(client.data.teams)))
     failed = [result for run in runs for result in run.results if result.status == "failed"]
     made = sum(len(run.results) for run in runs) - len(failed)
     unchanged = sum(run.unchanged for run in runs)

@@ -13,6 +13,7 @@ from kpi_research.report.page import Section
 from kpi_research.report.words import listed, period_title, range_of, value_of
 
 SHARE_STEP = 0.01
+FACTS = ["kpi", "code", "gate", "effect", "ci_low", "ci_high", "n_people", "n_periods", "lags"]
 ORDER = "ABCDEFGIRHN"
 """What can be acted upon first, what cannot be judged last."""
 
@@ -52,11 +53,7 @@ def build(page: PageData) -> Iterator[Block]:
         ),
         table=DataTable(frame, columns, say("activities.caption", page.language)),
         notes=(say("activities.limits", page.language),),
-        facts={
-            "verdicts": frame[["kpi", "code", "gate", "effect", "ci_low", "ci_high", "n_people", "n_periods"]].to_dict(
-                "records"
-            )
-        },
+        facts={"verdicts": frame[FACTS].to_dict("records")},
     )
 
 
@@ -64,13 +61,18 @@ SECTION = Section("activities", build)
 
 
 def sentence_of(page: PageData, verdict: pd.Series) -> str:
-    """The verdict in words; a missing table by its name, an association with its size in natural units."""
+    """The verdict in words; a missing table by its name.
+
+    The size of an association is for analysts only, as long as records entered afterwards are not ruled out.
+    """
     kpi = page.kpis[verdict["kpi"]]
-    if absent := [table for table in kpi.needs if table in page.quality.missing]:
+    needed = dict.fromkeys([*kpi.needs, *page.kpis[page.outcome].needs])
+    if absent := [table for table in needed if table in page.quality.missing]:
         names = listed((say(f"table.{table}", page.language) for table in absent), page.language)
         return say("activities.no_table", page.language, tables=names)
     sentence = str(verdict[f"sentence_{page.language}"])
-    return sentence + _size(page, verdict) if verdict["code"] == "C" else sentence
+    sized = verdict["code"] == "C" and page.audience == "analyst"
+    return sentence + _size(page, verdict) if sized else sentence
 
 
 def _size(page: PageData, verdict: pd.Series) -> str:
@@ -84,7 +86,7 @@ def _size(page: PageData, verdict: pd.Series) -> str:
         "activities.effect",
         page.language,
         unit=say(f"activities.one.{unit}", page.language),
-        lags=page.study.plan.lags,
+        lags=int(verdict["lags"]),
         outcome=page.inline(page.outcome),
         effect=value_of(page, verdict["effect_per_unit"] * one, outcome),
         range=range_of(page, low, high, outcome),

@@ -10,19 +10,24 @@ from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
 from kpi_research.report.words import listed, period_title
 
+UNTESTED = "HN"
+"""Verdicts that need no test of an effect."""
+
 
 def build(page: PageData) -> Iterator[Block]:
     """How many KPIs were asked about, which go with results, and what remains open."""
     verdicts = page.study.verdicts
     by_code = {code: list(rows["kpi"]) for code, rows in verdicts.groupby("code")}
-    tone: Tone = "unknown" if not by_code.get("C") else "fair"
+    tested = sum(len(kpis) for code, kpis in by_code.items() if code not in UNTESTED)
+    kind = "untested" if not tested else "watch" if by_code.get("C") else "nothing"
+    tone: Tone = "info" if tested else "unknown"
     callout = Callout(
         tone=tone,
-        figure=f"{len(by_code.get('C', []))} / {len(verdicts)}",
+        figure=f"{len(by_code.get('C', []))} / {tested}",
         figure_label=say("evidence.figure", page.language),
         stands=_stands(page, by_code),
         why=_why(page, by_code),
-        next_step=say("evidence.next", page.language),
+        next_step=say(f"evidence.next.{kind}", page.language),
     )
     facts = {"codes": dict(by_code.items()), "n_kpis": len(verdicts)}
     yield Block("evidence_headline", say("evidence.title", page.language), callout=callout, facts=facts)
@@ -43,7 +48,8 @@ def _stands(page: PageData, by_code: dict[str, list[str]]) -> str:
     )
     found = by_code.get("C", [])
     if not found:
-        return base + say("evidence.stands.none", page.language)
+        tested = any(code not in UNTESTED for code in by_code)
+        return base + say(f"evidence.stands.{'none' if tested else 'untested'}", page.language)
     return base + say("evidence.stands.some", page.language, kpis=listed(map(page.inline, found), page.language))
 
 

@@ -20,11 +20,18 @@ def build(page: PageData) -> Iterator[Block]:
     """One callout, and the numbers that it uses."""
     total = _total(page)
     callout = _scored(page, total) if total is not None else _not_scored(page)
-    facts = {} if total is None else {key: total[key] for key in ("score", "score_low", "score_high", "scored_weight")}
+    facts = {} if total is None else _facts(page, total)
     yield Block("headline", say("headline.title", page.language), callout=callout, facts=facts)
 
 
 SECTION = Section("headline", build)
+
+
+def _facts(page: PageData, total: pd.Series) -> dict[str, object]:
+    before = page.previous_score.totals if page.previous_score is not None else pd.DataFrame()
+    earlier = float(before.iloc[0]["score"]) if len(before) else float("nan")
+    numbers = {key: total[key] for key in ("score", "score_low", "score_high", "score_se", "scored_weight")}
+    return {**numbers, "previous_score": earlier, "change": total["score"] - earlier}
 
 
 def _total(page: PageData) -> pd.Series | None:
@@ -55,8 +62,9 @@ def _tone(score: float) -> Tone:
 def _stands(page: PageData, total: pd.Series) -> str:
     values = {"name": page.entity_name, "period": period_title(page.period, page.language)}
     score = value_of(page, total["score"], "points")
-    sentence = say(f"headline.stands.{_tone(total['score'])}", page.language, score=score, **values)
-    return sentence + _change(page, total)
+    unsure = _tone(total["score"]) == "poor" and total["score_high"] >= NEAR_TARGET
+    kind = "poor_unsure" if unsure else _tone(total["score"])
+    return say(f"headline.stands.{kind}", page.language, score=score, **values) + _change(page, total)
 
 
 def _change(page: PageData, total: pd.Series) -> str:
@@ -68,8 +76,13 @@ def _change(page: PageData, total: pd.Series) -> str:
         return ""
     moved = total["score"] - before["score"]
     by_chance = 1.645 * (total["score_se"] ** 2 + before["score_se"] ** 2) ** 0.5
-    kind = "same" if abs(moved) <= by_chance else "up" if moved > 0 else "down"
-    return say(f"headline.change.{kind}", page.language, moved=value_of(page, abs(moved), "points"))
+    kind = ("up" if moved > 0 else "down") + ("_by_chance" if abs(moved) <= by_chance else "")
+    return say(
+        f"headline.change.{kind}",
+        page.language,
+        moved=value_of(page, abs(moved), "points"),
+        before=value_of(page, before["score"], "points"),
+    )
 
 
 def _why(page: PageData, scored: pd.DataFrame) -> str:
@@ -91,7 +104,8 @@ def _next_step(page: PageData, scored: pd.DataFrame) -> str:
     behind = scored[scored["lost"] > 0].nlargest(1, "lost")
     parts = [_close_the_gap(page, behind.iloc[0])] if len(behind) else [say("headline.next.hold", page.language)]
     if without := _shown_to_be_idle(page):
-        parts.append(say("headline.next.not_more", page.language, kpis=listed(without, page.language)))
+        lags, kpis = page.study.plan.lags, listed(without, page.language)
+        parts.append(say("headline.next.not_more", page.language, kpis=kpis, lags=lags))
     return "".join(parts)
 
 
@@ -122,19 +136,21 @@ def _not_scored(page: PageData) -> Callout:
     value = now["value"].get(page.outcome, float("nan"))
     earlier = before["value"].get(page.outcome, float("nan"))
     reason = "no_scheme" if page.scheme is None else "no_targets" if not page.targets else "too_little"
+    values = {"name": page.entity_name, "period": period_title(page.period, page.language)}
+    kind = "nothing" if pd.isna(value) else "not_scored"
+    stands = say(
+        f"headline.stands.{kind}",
+        page.language,
+        outcome=page.inline(page.outcome),
+        value=value_of(page, value, unit),
+        change=_against_before(page, value, earlier),
+        **values,
+    )
     return Callout(
         tone="unknown",
-        figure=value_of(page, value, unit),
-        figure_label=page.label(page.outcome),
-        stands=say(
-            "headline.stands.not_scored",
-            page.language,
-            name=page.entity_name,
-            period=period_title(page.period, page.language),
-            outcome=page.inline(page.outcome),
-            value=value_of(page, value, unit),
-        )
-        + _against_before(page, value, earlier),
+        figure="" if pd.isna(value) else value_of(page, value, unit),
+        figure_label="" if pd.isna(value) else page.label(page.outcome),
+        stands=stands,
         why=say(f"headline.why.{reason}", page.language),
         next_step=say(f"headline.next.{reason}", page.language),
     )

@@ -6,9 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from kpi_research.appraisal.proportion import wilson
 from kpi_research.appraisal.ranking import rates_differ
+from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.language import say
-from kpi_research.panel import UNASSIGNED, Level
+from kpi_research.panel import Level
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import PageData
 from kpi_research.report.format import format_value
@@ -64,6 +66,7 @@ def _table(page: PageData, level: Level) -> Block:
         label=lambda table: table["entity_id"].map(page.names).fillna(table["entity_id"]),
         outcome=lambda table: table["entity_id"].map(outcome),
     )
+    frame = with_intervals(frame)
     by = "value" if apart.distinguishable else "label"
     frame = frame.sort_values([by, "entity_id"], ascending=[by == "label", True])
     columns = (
@@ -84,3 +87,9 @@ def _table(page: PageData, level: Level) -> Block:
         status="ok" if kind == "apart" else "warning",
         facts={"chi2": apart.statistic, "df": apart.df, "p": apart.p, "distinguishable": apart.distinguishable},
     )
+
+
+def with_intervals(rates: pd.DataFrame) -> pd.DataFrame:
+    """A table of rates with the interval of each."""
+    ends = [wilson(won, closed) for won, closed in zip(rates["numerator"], rates["denominator"], strict=True)]
+    return rates.assign(value_low=[low for low, _ in ends], value_high=[high for _, high in ends])

@@ -38,16 +38,20 @@ def build(page: PageData) -> Iterator[Block]:
 SECTION = Section("scores", build)
 
 
-def _scores(page: PageData) -> Block:
-    rows = page.score.rows  # type: ignore[union-attr]
-    language = page.language
-    frame = rows.assign(
+def shown_rows(page: PageData, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a score with what the table shows of them: names, units and a state each."""
+    return rows.assign(
         label=rows["kpi"].map(page.label),
         weight=rows["weight"] / 100,
-        weight_format="share",
         **{f"{key}_format": rows["kpi"].map(lambda name: page.kpis[name].unit) for key in ("target", "actual")},
         state=np.where(rows["status"] == "ok", [_tone(value) for value in rows["attainment"]], rows["status"]),
     )
+
+
+def _scores(page: PageData) -> Block:
+    rows = page.score.rows  # type: ignore[union-attr]
+    language = page.language
+    frame = shown_rows(page, rows)
     table = DataTable(
         frame,
         tuple(ColumnView(key, say(f"scores.column.{key}", language), unit) for key, unit in SCORED.items()),
@@ -61,7 +65,7 @@ def _scores(page: PageData) -> Block:
         table=table,
         figure=attainment_bars(bars, language, caption=say("scores.figure", language)),
         notes=(say("scores.note.interval", language), say("scores.note.cap", language)),
-        facts={"totals": page.score.totals.to_dict("records")},  # type: ignore[union-attr]
+        facts={"totals": page.score.totals.to_dict("records"), "rows": rows.to_dict("records")},  # type: ignore[union-attr]
     )
 
 
@@ -71,7 +75,7 @@ def _sentences(page: PageData) -> Iterator[str]:
     for row in left_out.itertuples():
         reason = say(f"status_reason.{row.status}", page.language)
         yield say("scores.left_out", page.language, kpi=page.label(str(row.kpi)), reason=reason)
-    if len(left_out):
+    if len(left_out) and total["status"] != "not_scored":
         yield say("scores.weight", page.language, share=value_of(page, total["scored_weight"], "share"))
 
 

@@ -29,7 +29,7 @@ def build(page: PageData) -> Iterator[Block]:
     yield Block(
         "truth",
         say("truth.title", page.language),
-        text=(say("truth.lead", page.language),),
+        text=(say("truth.lead", page.language), say("truth.seed", page.language)),
         table=DataTable(frame, columns, say("truth.caption", page.language)),
         facts={
             "truth": [{key: planted[key] for key in ("kpi", "role", "lag_months", "effect")} for planted in page.truth]

@@ -26,7 +26,7 @@ class Company:
     driver_effect
         Log points of next month's wins per within-person standard deviation of the driver; 0: nothing works.
     seed
-        The same seed gives the same rows. The default was chosen among a dozen, so that chance plays no trick: at
+        The same seed gives the same rows. The default was chosen among fourteen, so that chance plays no trick: at
         others about one KPI in twenty that has no effect looks as if it had one.
 
     Raises

@@ -1,0 +1,77 @@
+"""Who was in which team on which day."""
+
+from __future__ import annotations
+
+import datetime as dt
+from collections.abc import Mapping
+
+import numpy as np
+import pandas as pd
+
+from kpi_research.periods import working_days
+
+UNASSIGNED = "unassigned"
+"""The team of what somebody did on a day on which they were in no team."""
+_NO_ROSTER = pd.DataFrame({"person_id": [], "team_id": [], "day": pd.to_datetime([]), "working": []})
+
+
+def roster(tables: Mapping[str, pd.DataFrame], daily: pd.DataFrame, *, country: str, until: dt.date) -> pd.DataFrame:
+    """Who was in which team on which day, from dated assignments cut to the time between hiring and leaving.
+
+    Where assignments overlap, the one that began last holds. Without assignments everybody is unassigned.
+
+    Parameters
+    ----------
+    daily
+        `person_id, day` of what people did: the roster begins with its first day.
+    country
+        Whose working days count.
+
+    Returns
+    -------
+    `person_id, team_id, day, working`; `working` is 1.0 on working days.
+    """
+    if daily.empty:
+        return _NO_ROSTER.copy()
+    people = tables["people"] if "people" in tables else _everybody(tables, daily)
+    first = pd.Timestamp(daily["day"].min())
+    days = pd.date_range(first, pd.Timestamp(until), freq="D")
+    spans = _spans(people, tables.get("assignments"), first, pd.Timestamp(until))
+    rows = [
+        pd.DataFrame(
+            {"person_id": person, "team_id": team, "since": since, "day": days[(days >= start) & (days <= end)]}
+        )
+        for person, team, since, start, end in spans.itertuples(index=False)
+    ]
+    if not rows:
+        return _NO_ROSTER.copy()
+    frame = pd.concat(rows, ignore_index=True).sort_values(["person_id", "day", "since"], ignore_index=True)
+    frame = frame.drop_duplicates(["person_id", "day"], keep="last").drop(columns="since")
+    working = working_days(country, first.date(), until)
+    return frame.assign(working=np.isin(frame["day"].to_numpy("datetime64[D]"), working).astype(float))
+
+
+def _everybody(tables: Mapping[str, pd.DataFrame], daily: pd.DataFrame) -> pd.DataFrame:
+    """Without a list of people: those who were assigned or did anything."""
+    assigned = tables["assignments"]["person_id"] if "assignments" in tables else daily["person_id"]
+    known = pd.DataFrame({"person_id": pd.concat([assigned, daily["person_id"]]).unique()})
+    return known.assign(hired_on=_never(known), left_on=_never(known))
+
+
+def _never(rows: pd.DataFrame) -> pd.Series:
+    """A date for each row that is not known."""
+    return pd.Series(pd.NaT, index=rows.index, dtype="datetime64[us]")
+
+
+def _spans(
+    people: pd.DataFrame, assignments: pd.DataFrame | None, first: pd.Timestamp, last: pd.Timestamp
+) -> pd.DataFrame:
+    """`person_id, team_id, since, start, end`: both days included."""
+    if assignments is None:
+        assignments = people[["person_id"]].assign(team_id=UNASSIGNED, since=_never(people), until=_never(people))
+    spans = assignments.merge(people[["person_id", "hired_on", "left_on"]], on="person_id")
+    since, until = spans["since"].fillna(first), spans["until"].fillna(last)
+    spans["start"] = np.maximum(np.maximum(since, spans["hired_on"].fillna(first)), first)
+    spans["end"] = np.minimum(np.minimum(until, spans["left_on"].fillna(last)), last)
+    spans["since"] = since
+    return spans[["person_id", "team_id", "since", "start", "end"]]
