@@ -5,13 +5,16 @@ import re
 import warnings
 import xml.etree.ElementTree as ET
 from collections.abc import Callable
+from pathlib import Path
 
+import matplotlib
 import pandas as pd
 import pytest
+from matplotlib.ft2font import FT2Font
 
 from kpi_research.report.block import Figure
 from kpi_research.report.charts import attainment_bars, lag_profile, people_dots, trend, verdict_overview
-from kpi_research.report.drawing import COLOURS, LINE, WIDTH, Drawing, width_of, wrap
+from kpi_research.report.drawing import COLOURS, FONT, LINE, WIDTH, Drawing, width_of, wrap
 
 NAN = float("nan")
 HOSTILE = '<script>alert("1")</script>{x}\u202e$\\frac{1}{2}$ 张三😀\x00'
@@ -43,7 +46,7 @@ VERDICTS = pd.DataFrame(
 CHARTS: dict[str, Callable[..., Figure]] = {
     "attainment": lambda language, rows=ATTAINMENT: attainment_bars(rows, language),
     "people": lambda language, rows=PEOPLE: people_dots(rows, language, reference=82.0, band=(78, 86)),
-    "trend": lambda language, rows=TREND: trend(rows, language, unit="money"),
+    "trend": lambda language, rows=TREND: trend(rows, language, unit="money", currency="CNY"),
     "lags": lambda language, rows=LAGS: lag_profile(rows, language),
     "verdicts": lambda language, rows=VERDICTS: verdict_overview(rows, language, sesoi=0.1),
 }
@@ -138,11 +141,42 @@ def test_people_keep_their_order_and_the_highlighted_one_stands_out() -> None:
 
 def test_trend_shows_the_last_eight_and_no_line_over_a_gap() -> None:
     rows = pd.DataFrame({"period": [f"2025-{month:02}" for month in range(1, 13)], "value": range(12), "target": NAN})
-    assert len([stroke for stroke in strokes(trend(rows, "en", unit="count"), "accent") if stroke[0] == stroke[2]]) == 8
+    assert (
+        len(
+            [
+                stroke
+                for stroke in strokes(trend(rows, "en", unit="count", currency="CNY"), "accent")
+                if stroke[0] == stroke[2]
+            ]
+        )
+        == 8
+    )
     rows["value"] = rows["value"].astype(float).where(rows["period"] != "2025-10")
-    figure = trend(rows, "en", unit="count")
+    figure = trend(rows, "en", unit="count", currency="CNY")
     lines = [stroke for stroke in strokes(figure, "accent") if stroke[0] != stroke[2]]
     assert len(lines) == 5 and "2025-04" not in figure.alt and "2025-10 —" in figure.alt
+
+
+def test_money_is_in_the_currency_of_the_client() -> None:
+    for language, shown in (("zh", "USD 200.0万"), ("en", "USD 2.0M")):
+        figure = trend(TREND, language, unit="money", currency="USD")
+        assert "CNY" not in figure.svg + figure.alt and shown in words(figure) and shown in figure.alt
+        assert sum(word.startswith("USD ") for word in words(figure)) >= 4
+
+
+@pytest.mark.parametrize("values", [[1e6, 2e6, 3e6], [3e6, 2e6, 1e6], [1e6, 2e6, NAN]])
+def test_the_last_value_stands_clear_of_its_line(values: list[float]) -> None:
+    rows = pd.DataFrame({"period": ["Q1 2026", "Q2 2026", "Q3 2026"], "value": values, "target": NAN})
+    figure = trend(rows, "en", unit="money", currency="CNY")
+    (label,) = (text for text in ET.fromstring(figure.svg).iter(f"{SVG}text") if "accent" in text.get("fill", ""))
+    start, end = float(label.attrib["x"]), float(label.attrib["x"]) + width_of(label.text or "")
+    assert max(max(stroke[0], stroke[2]) for stroke in strokes(figure, "accent")) + 5 < start and end <= WIDTH
+
+
+def test_no_target_no_legend_of_it() -> None:
+    assert "Target" in words(trend(TREND, "en", unit="money", currency="CNY"))
+    without = trend(TREND.assign(target=NAN), "en", unit="money", currency="CNY")
+    assert "Target" not in words(without) and not strokes(without, "unknown")
 
 
 def test_the_lead_is_set_apart_and_comes_first() -> None:
@@ -173,6 +207,40 @@ def test_long_labels_are_wrapped_and_cut(label: str) -> None:
     lines = wrap(label, 150)
     assert 1 <= len(lines) <= 3 and all(width_of(line) <= 150 for line in lines)
     assert lines[-1].endswith("…") or not label
+
+
+@pytest.mark.parametrize(
+    "text", ["CRM completeness", "CNY 13.5M", "✓ 100.0%", "Net promoter score", "Q3 2026", "C  0.49"]
+)
+def test_text_takes_no_more_room_than_is_kept_for_it(text: str) -> None:
+    """Measured by FreeType in the bold cut of the widest usual fallback font."""
+    font = FT2Font(Path(matplotlib.get_data_path()) / "fonts" / "ttf" / "DejaVuSans-Bold.ttf")
+    font.set_size(FONT, 72)
+    font.set_text(text)
+    assert 0.95 < width_of(text) / (font.get_width_height()[0] / 64) < 1.2
+
+
+def test_no_words_reach_beyond_the_picture() -> None:
+    people = pd.DataFrame(
+        {
+            "label": ["Net promoter score", "CRM completeness"],
+            "value": [100.0, 1234.5],
+            "low": -50.0,
+            "high": 2e3,
+            "highlighted": True,
+        }
+    )
+    lags, rows = LAGS.assign(effect=-1234.5), TREND.assign(period=["Q1 2026", "Q2 2026", "Q3 2026"])
+    for language in ("zh", "en"):
+        for figure in (
+            people_dots(people, language, reference=80.0, band=(70, 90)),
+            lag_profile(lags, language),
+            trend(rows, language, unit="money", currency="CNY"),
+        ):
+            for text in ET.fromstring(figure.svg).iter(f"{SVG}text"):
+                share = {"start": 0.0, "middle": 0.5, "end": 1.0}[text.attrib["text-anchor"]]
+                left = float(text.attrib["x"]) - share * (width := width_of(text.text or ""))
+                assert -1 <= left <= WIDTH + 1 - width, text.text
 
 
 def test_lines_of_a_label_are_centred_on_their_row() -> None:

@@ -11,6 +11,7 @@ from kpi_research.evidence.fixed_effects import (
     fit,
     iid_covariance,
     not_nested,
+    two_sided_p,
     wald,
     within,
 )
@@ -143,9 +144,28 @@ def test_units_scale_the_coefficient_and_leave_the_test(holes):
 def test_wald_of_one_coefficient_is_its_t_test(holes):
     y, X, person, period = holes
     fitted = fit(y, X, person=person, period=period)
-    one = fitted.at(0)
-    assert wald(fitted, [0]).p == pytest.approx(one.p)
-    assert wald(fitted, [0]).statistic == pytest.approx((one.value / one.se) ** 2)
+    t = fitted.coef[0] / se(fitted.cov_jackknife)[0]
+    assert wald(fitted, [0]).p == pytest.approx(two_sided_p(t, 39))
+    assert wald(fitted, [0]).statistic == pytest.approx(t**2)
+
+
+def test_the_jackknife_is_that_of_regressions_without_one_person(holes):
+    y, X, person, _ = holes
+    fitted = fit(y, X, person=person)
+    without = [person != left_out for left_out in range(40)]
+    codes = [np.unique(person[kept], return_inverse=True)[1] for kept in without]
+    moves = [fit(y[kept], X[kept], person=rest).coef for kept, rest in zip(without, codes, strict=True)] - fitted.coef
+    by_hand = 39 / 40 * (600 - 1) / (600 - 2 - 1) * moves.T @ moves
+    assert fitted.cov_jackknife == pytest.approx(by_hand, abs=1e-12)
+
+
+def test_the_jackknife_is_pyfixests_crv3(holes):
+    """But for its factor: pyfixest has G/(G-1) where the jackknife's textbooks have (G-1)/G."""
+    pyfixest = pytest.importorskip("pyfixest")
+    y, X, person, _ = holes
+    data = pd.DataFrame({"y": y, "a": X[:, 0], "b": X[:, 1], "person": person})
+    theirs = pyfixest.feols("y ~ a + b | person", data, vcov={"CRV3": "person"})
+    assert se(fit(y, X, person=person).cov_jackknife) == pytest.approx(theirs.se().to_numpy() * 39 / 40, abs=1e-8)
 
 
 def test_wald_is_hotellings_test_of_the_mean():

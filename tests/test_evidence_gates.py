@@ -9,7 +9,7 @@ import pytest
 from golden import panel_references as reference
 
 from kpi_research.errors import InputError
-from kpi_research.evidence.fixed_effects import Estimate, two_sided_p
+from kpi_research.evidence.fixed_effects import Estimate, Wald, two_sided_p
 from kpi_research.evidence.multiplicity import alpha_within, family_q
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p, minimum_detectable_effect, months_needed
@@ -17,7 +17,7 @@ from kpi_research.evidence.verdict import Evidence, Verdict, judge, sentence
 from kpi_research.language import LANGUAGES, catalogue, placeholders
 
 ENOUGH = Evidence(
-    n_people=40, n_periods=24, coverage=0.95, within_share=0.4, same_period_r2=0.1, p=0.5, q=0.6, lead_p=0.5,
+    n_people=40, n_periods=24, lags=3, coverage=0.95, within_share=0.4, same_period_r2=0.1, p=0.5, q=0.6, lead_p=0.5,
     ci_low=-0.1, ci_high=0.15, ci90_low=-0.08, ci90_high=0.13, mde=0.18,
 )  # fmt: skip
 
@@ -47,7 +47,7 @@ def test_alpha_is_the_p_at_which_the_family_decides():
 
 def test_smallest_visible_effect_is_found_in_four_of_five_samples():
     rng = np.random.default_rng(4)
-    mde = minimum_detectable_effect(1 / np.sqrt(25), 24, 0.05)
+    mde = minimum_detectable_effect(Wald(np.nan, 1, 24, np.nan), 25.0, 0.05)
     samples = rng.normal(mde, 1, size=(20_000, 25))
     t = samples.mean(axis=1) / (samples.std(axis=1, ddof=1) / 5)
     found = np.mean([two_sided_p(value, 24) < 0.05 for value in t])
@@ -109,7 +109,11 @@ def test_every_verdict_has_a_sentence_without_statistics(language):
 
 @pytest.mark.parametrize(
     ("interval", "zh", "en"),
-    [((0.1, 0.2), "更高", "higher"), ((-0.2, -0.1), "更低", "lower"), ((-0.1, 0.1), "方向不一", "no steady direction")],
+    [
+        ((0.1, 0.2), "更高", "higher"),
+        ((-0.2, -0.1), "更低", "lower"),
+        ((-0.1, 0.1), "没有稳定的方向", "nothing can be concluded"),
+    ],
 )
 def test_an_association_is_told_with_its_sign(interval, zh, en):
     evidence = dataclasses.replace(ENOUGH, q=0.01, ci_low=interval[0], ci_high=interval[1])
@@ -124,8 +128,44 @@ def test_an_association_says_which_checks_are_open():
         assert order in text and "当期录入" in text and "提前预测" in text
 
 
+@pytest.mark.parametrize("code, gate", [("E", "q"), ("F", "equivalence"), ("G", "power")])
+def test_a_kpi_that_follows_results_is_told_so(code, gate):
+    told = [
+        "results drive it" in sentence(Verdict(code, gate), dataclasses.replace(ENOUGH, lead_p=lead_p), Plan(), "en")
+        for lead_p in (0.0099, 0.01, np.nan)
+    ]
+    assert told == [True, False, False]
+    late = dataclasses.replace(ENOUGH, lead_p=0.001)
+    assert "业绩带动了它" in sentence(Verdict(code, gate), late, Plan(), "zh")
+    assert "results drive it." not in sentence(Verdict("C", "lead"), late, Plan(), "en")
+
+
+@pytest.mark.parametrize(
+    ("lags", "zh", "en"), [(3, "3 个月", "the 3 months after"), (1, "1 个月", "the 1 month after")]
+)
+def test_no_meaningful_effect_is_said_of_the_range_and_the_time_that_were_seen(lags, zh, en):
+    evidence = dataclasses.replace(ENOUGH, lags=lags)
+    in_chinese, in_english = (
+        sentence(Verdict("F", "equivalence"), evidence, Plan(), language) for language in LANGUAGES
+    )
+    assert zh in in_chinese and "全公司" in in_chinese and "建议取消" not in in_chinese
+    assert en in in_english and "company-wide" in in_english and "Drop" not in in_english
+
+
+def test_records_shared_by_definition_are_no_evidence_for_or_against():
+    assert "must" not in sentence(Verdict("H", "lineage"), ENOUGH, Plan(), "en")
+    assert "签单数" not in sentence(Verdict("H", "lineage"), ENOUGH, Plan(), "zh")
+
+
+def test_the_order_of_events_check_claims_nothing_about_late_records():
+    assert "补录" in sentence(Verdict("C", "asof"), ENOUGH, Plan(), "zh")
+    assert "entered afterwards" in sentence(Verdict("C", "asof"), ENOUGH, Plan(), "en")
+
+
 def test_underpowered_says_how_long_to_wait_or_that_waiting_is_no_way():
     evidence = dataclasses.replace(ENOUGH, mde=0.3, months_needed=51)
+    assert "20% of that swing 8 times in 10" in sentence(Verdict("G", "power"), evidence, Plan(), "en")
+    assert "八成把握看出相当于平常波动 20% 的影响" in sentence(Verdict("G", "power"), evidence, Plan(), "zh")
     assert "51 months" in sentence(Verdict("G", "power"), evidence, Plan(), "en")
     assert "30%" in sentence(Verdict("G", "power"), evidence, Plan(), "zh")
     hopeless = dataclasses.replace(evidence, months_needed=3000)

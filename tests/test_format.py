@@ -1,13 +1,17 @@
-"""How values read, as tables written by hand."""
+"""How values read, as lists written by hand, and how the cells of a table do."""
 
 import datetime as dt
+import re
 from decimal import Decimal
 
 import numpy as np
 import pandas as pd
 import pytest
+from test_page import Parsed, table
 
+from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.format import MISSING, format_interval, format_money, format_value
+from kpi_research.report.html import block_html
 
 MONEY = [
     (0, "0", "CNY 0"),
@@ -27,13 +31,13 @@ MONEY = [
 
 @pytest.mark.parametrize(("amount", "zh", "en"), MONEY)
 def test_money_in_short_form(amount: float, zh: str, en: str) -> None:
-    assert (format_money(amount, "zh"), format_money(amount, "en")) == (zh, en)
-    assert format_value(Decimal(str(amount)), "money", "zh") == zh
+    assert tuple(format_money(amount, language, currency="CNY") for language in ("zh", "en")) == (zh, en)
+    assert format_value(Decimal(str(amount)), "money", "zh", currency="CNY") == zh
 
 
 def test_money_of_another_country_and_to_the_cent() -> None:
     assert format_money(12_346_000, "zh", currency="USD") == "USD 1,234.6万"
-    assert format_money(12_346_000.5, "zh", exact=True) == "12,346,000.50"
+    assert format_money(12_346_000.5, "zh", currency="CNY", exact=True) == "12,346,000.50"
     assert format_money(12_346_000.5, "en", currency="USD", exact=True) == "USD 12,346,000.50"
 
 
@@ -63,13 +67,13 @@ def test_money_of_another_country_and_to_the_cent() -> None:
     ],
 )
 def test_other_units(value: object, unit: str, zh: str, en: str) -> None:
-    assert (format_value(value, unit, "zh"), format_value(value, unit, "en")) == (zh, en)
+    assert tuple(format_value(value, unit, language, currency="CNY") for language in ("zh", "en")) == (zh, en)
 
 
 @pytest.mark.parametrize("nothing", [None, float("nan"), pd.NA, pd.NaT, np.nan, float("inf"), "", "  ", Decimal("NaN")])
 @pytest.mark.parametrize("unit", ["money", "count", "share", "date", "text", "nps", "days"])
 def test_what_is_missing_reads_as_a_dash(nothing: object, unit: str) -> None:
-    assert format_value(nothing, unit, "zh") == MISSING
+    assert format_value(nothing, unit, "zh", currency="CNY") == MISSING
 
 
 @pytest.mark.parametrize(
@@ -86,5 +90,41 @@ def test_what_is_missing_reads_as_a_dash(nothing: object, unit: str) -> None:
     ],
 )
 def test_intervals(low: float, high: float, unit: str, zh: str, en: str) -> None:
-    shown = [format_interval(low, high, unit, language) for language in ("zh", "en")]
+    shown = [format_interval(low, high, unit, language, currency="CNY") for language in ("zh", "en")]
     assert shown == [zh, en]
+
+
+def test_a_narrow_table_is_no_scrolling_region() -> None:
+    narrow = DataTable(pd.DataFrame({"a": ["x"], "b": [1]}), (ColumnView("a", "A"), ColumnView("b", "B", "count")), "c")
+    assert "tabindex" not in block_html(Block("t", "T", table=narrow), "en", currency="CNY")
+    assert "stacks" in block_html(Block("t", "T", table=table(rows=12)), "en", currency="CNY")
+    assert "stacks" not in block_html(Block("t", "T", table=table(rows=13)), "en", currency="CNY")
+
+
+def test_words_break_only_where_they_would_not_fit() -> None:
+    def cells(text: str) -> str:
+        made = DataTable(pd.DataFrame({"a": [text]}), (ColumnView("a", "A"),), "c")
+        return block_html(Block("t", "T", table=made), "en", currency="CNY")
+
+    assert 'class="long"' in cells("x" * 30) and 'class="long"' in cells("a " + "y" * 30)
+    assert all('class="long"' not in cells(text) for text in ("Associated (C)", "客户净推荐值" * 20, "a b " * 40))
+    assert "stacks" in cells("Associated: results tend to be higher in the months after.") and "stacks" not in cells(
+        "x"
+    )
+
+
+def test_cells_read_as_they_should() -> None:
+    html = block_html(Block("t", "T", table=table()), "zh", currency="CNY")
+    assert '<span title="12,346,000.00">1,234.6万</span>' in html
+    assert '<span>86.4</span> <span class="range">80.0–94.0</span>' in html
+    assert html.count('<span aria-hidden="true">—</span><span class="unseen">无数据</span>') == 3
+    assert "良好" in html and "缺数据" in html and not re.search(r"\bnan\b|&lt;NA&gt;|None", html)
+    english = block_html(Block("t", "T", table=table()), "en", currency="USD")
+    assert all(words in english for words in ("USD 12.3M", "no data", "Good"))
+
+
+def test_an_empty_table_keeps_its_headers() -> None:
+    parsed = Parsed(
+        block_html(Block("t", "T", table=DataTable(table().frame[:0], table().columns, "c")), "en", currency="CNY")
+    )
+    assert len(parsed.all("th")) == 6 and not parsed.all("td")

@@ -30,6 +30,7 @@ def test_index_groups_counts_and_gives_reasons() -> None:
     assert [section["aria-label"] for section in parsed.all("section")] == ["全公司", "团队", "个人"]
     assert [link["href"] for link in parsed.all("a")[1:]] == ["company/evidence.html", "people/0.html", "people/1.html"]
     assert "共 4 份报告,其中 1 份" in html and "缺少 &lt;contracts&gt; 表" in html and "没有指标能预测。" in html
+    assert "manifest.json" in html
     assert not parsed.all("script") and "All 2 reports were made." in index_html(entries(2), title="x", language="en")
 
 
@@ -64,6 +65,7 @@ def test_contrast_in_every_scheme() -> None:
     for scheme in schemes:
         colours = dict(re.findall(r"--([\w-]+): (#\w+);", scheme))
         pairs = [(ink, ground) for ink in ("ink", "muted", "accent") for ground in ("page", "card")]
+        pairs += [("accent", "info-tint"), ("muted", "info-tint")]
         pairs += [(tone, ground) for tone in ("good", "fair", "poor", "unknown") for ground in ("card", f"{tone}-tint")]
         pairs += [("muted", f"{tone}-tint") for tone in ("good", "fair", "poor", "unknown")] + [("ink", "poor-tint")]
         for ink, ground in pairs:

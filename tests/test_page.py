@@ -107,7 +107,7 @@ def notebook(*outputs: Any, before: tuple[Any, ...] = ()) -> Any:
 
 
 def display(shown: Block, language: Any = "zh") -> Any:
-    return v4.new_output("display_data", block_bundle(shown, language))
+    return v4.new_output("display_data", block_bundle(shown, language, currency="CNY"))
 
 
 def page(*blocks: Block, language: Any = "zh", **options: Any) -> str:
@@ -162,13 +162,6 @@ def test_what_assistive_technology_needs(language: str, tag: str) -> None:
     assert len(regions) == 4 and all(div["tabindex"] == "0" for div in regions)
 
 
-def test_a_narrow_table_is_no_scrolling_region() -> None:
-    narrow = DataTable(pd.DataFrame({"a": ["x"], "b": [1]}), (ColumnView("a", "A"), ColumnView("b", "B", "count")), "c")
-    assert "tabindex" not in block_html(Block("t", "T", table=narrow), "en")
-    assert "stacks" in block_html(Block("t", "T", table=table(rows=12)), "en")
-    assert "stacks" not in block_html(Block("t", "T", table=table(rows=13)), "en")
-
-
 def test_headings_skip_no_level() -> None:
     markdown = v4.new_markdown_cell("# own title\n\n##### deep\n\n# again\n\n### third")
     html = page_html(notebook(display(block()), before=(markdown,)), title="T", language="en")
@@ -177,28 +170,18 @@ def test_headings_skip_no_level() -> None:
     assert [int(level) for level in re.findall(r"</h([1-6])", html)] == levels
 
 
-def test_cells_read_as_they_should() -> None:
-    html = block_html(Block("t", "T", table=table()), "zh")
-    assert '<span title="12,346,000.00">1,234.6万</span>' in html
-    assert '<span>86.4</span> <span class="range">80.0–94.0</span>' in html
-    assert html.count('<span aria-hidden="true">—</span><span class="unseen">无数据</span>') == 3
-    assert "良好" in html and "缺数据" in html and not re.search(r"\bnan\b|&lt;NA&gt;|None", html)
-    english = block_html(Block("t", "T", table=table()), "en", currency="USD")
-    assert all(words in english for words in ("USD 12.3M", "no data", "Good"))
-
-
-def test_an_empty_table_keeps_its_headers() -> None:
-    parsed = Parsed(block_html(Block("t", "T", table=DataTable(table().frame[:0], table().columns, "c")), "en"))
-    assert len(parsed.all("th")) == 6 and not parsed.all("td")
-
-
 def test_a_callout_says_its_tone_in_words_too() -> None:
     for language, words in (
         ("zh", ["需留意", "原因", "下一步", "区间 84–96"]),
         ("en", ["Needs attention", "Why", "Next step"]),
     ):
-        html = block_html(block(), language)
+        html = block_html(block(), language, currency="CNY")
         assert all(word in html for word in words)
+
+
+def test_findings_are_neither_good_nor_bad() -> None:
+    html = block_html(Block("t", "T", callout=Callout("info", "s", "w", "n")), "zh", currency="CNY")
+    assert "结论" in html and "callout tone-info" in html and "badge tone-info" in html
 
 
 def test_a_failed_block_and_a_failed_cell_are_shown_and_counted() -> None:
@@ -222,6 +205,26 @@ def test_managers_see_neither_code_nor_chatter() -> None:
     analyst = page_html(made, title="T", language="en", show_code=True)
     assert analyst.count("secret_code()") == 3 and "DeprecationWarning &lt;i&gt;" in analyst
     assert "&lt;Figure size" in analyst and "<details open" not in analyst
+
+
+def test_all_code_is_folded_up_in_one_place_after_the_findings() -> None:
+    error = v4.new_output("error", ename="ValueError", evalue="bad", traceback=[])
+    chatter = v4.new_output("stream", name="stdout", text="printed here")
+    made = notebook(display(block("first")), error, chatter, display(block("last")))
+    html = page_html(made, title="T", language="en", show_code=True)
+    body, fold, code = html.partition("<details")
+    assert fold and "<details" not in code and "secret_code" not in body and "printed here" not in body
+    assert body.index('id="first"') < body.index("Cell 2 failed") < body.index('id="last"')
+    assert re.findall(r"<p>(Cell \d)</p>", code) == ["Cell 1", "Cell 2", "Cell 3", "Cell 4"]
+    assert code.index("Cell 3") < code.index("printed here") < code.index("Cell 4")
+
+
+def test_the_contents_leave_details_out() -> None:
+    names = ["findings", "profile_visits", "profile_calls", "league", "league_team", "league", "quality", "plan"]
+    parsed = Parsed(page(*(block(name) for name in names)))
+    links = [link["href"] for link in parsed.all("a")[1:]]
+    assert links == ["#findings", "#league", "#quality", "#plan"]
+    assert len(parsed.all("section")) == len(names)
 
 
 def test_tags_are_honoured() -> None:

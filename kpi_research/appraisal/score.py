@@ -11,12 +11,13 @@ weight was scored.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
+from kpi_research.appraisal.ranking import FloatArray, Homogeneity, SliceParts, scores_differ
 from kpi_research.appraisal.scheme import Scheme, SchemeItem
 from kpi_research.kpis.definition import Kpi
 from kpi_research.policy import INTERVAL_LEVEL, MIN_SCORED_WEIGHT, RESAMPLES
@@ -27,6 +28,9 @@ SCORE_COLUMNS = [
 ]  # fmt: skip
 TOTAL_COLUMNS = ["entity_id", "score", "score_low", "score_high", "score_se", "scored_weight", "status"]
 MEASURED = ("ok", "partial")
+NOT_COMPARED = Homogeneity(np.nan, 0, np.nan, 0, "too_few")
+NO_WIDTH = 1e-9
+"""Relative width under which an interval is none: the draws were all the same and say nothing of chance."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +45,25 @@ class Score:
     totals
         One row an entity: `entity_id, score, score_low, score_high, score_se, scored_weight, status`; `status` is
         `ok`, `partial_weight` (some KPIs could not be scored) or `not_scored` (too little weight could be).
+        Interval and error are null where all resamples were alike.
+    likeness
+        Whether the entities with a total differ by more than chance on `compared_kpis`.
+    compared_kpis
+        The KPIs scored for every entity with a total; none if they have too little of the scheme's weight.
     """
 
     rows: pd.DataFrame
     totals: pd.DataFrame
+    likeness: Homogeneity = NOT_COMPARED
+    compared_kpis: tuple[str, ...] = ()
+
+    @property
+    def compared_scores(self) -> pd.Series:
+        """Total on `compared_kpis` alone by entity_id: what may be put in order if `likeness` allows it."""
+        scored = self.totals.loc[self.totals["score"].notna(), "entity_id"]
+        rows = self.rows[self.rows["entity_id"].isin(scored) & self.rows["kpi"].isin(self.compared_kpis)]
+        sums = rows.groupby("entity_id")[["points", "weight"]].sum()
+        return sums["points"] / sums["weight"] * 100
 
 
 def score(
@@ -69,7 +88,7 @@ def score(
     targets
         (entity_id, kpi) -> target in the KPI's unit.
     rng
-        Source of the resamples.
+        Source of the resamples and of the rearrangements behind `likeness`.
 
     Notes
     -----
@@ -95,7 +114,42 @@ def score(
             )
             draws[str(entity), item.kpi] = item.weight * np.clip(reached, item.floor, item.cap)
     frame = pd.DataFrame(rows, columns=SCORE_COLUMNS)
-    return Score(frame, _totals(frame, draws))
+    totals = _totals(frame, draws)
+    scored = frame[frame["entity_id"].isin(totals.loc[totals["status"] != "not_scored", "entity_id"])]
+    items = _in_common(scored, scheme)
+    parts = _slice_parts(slices, scored, [kpis[item.kpi] for item in items])
+    likeness = scores_differ(parts, lambda attainment: _total(attainment, items, kpis), rng=rng)
+    return Score(frame, totals, likeness, tuple(item.kpi for item in items))
+
+
+def _in_common(scored: pd.DataFrame, scheme: Scheme) -> list[SchemeItem]:
+    """The items scored for every entity: people measured on different KPIs cannot be compared."""
+    for_all = (scored["status"] == "ok").groupby(scored["kpi"]).all()
+    items = [item for item in scheme.items if for_all.get(item.kpi, False)]
+    return items if sum(item.weight for item in items) >= 100 * MIN_SCORED_WEIGHT else []
+
+
+def _slice_parts(slices: pd.DataFrame, scored: pd.DataFrame, kpis: Sequence[Kpi]) -> SliceParts:
+    """What the entities of `scored` achieved, and what was expected of them, in every slice and each of `kpis`."""
+    names, people, periods = [kpi.name for kpi in kpis], scored["entity_id"].unique(), sorted(slices["period"].unique())
+    given = slices.astype({"entity_id": str}).set_index(["entity_id", "period"])
+    shape = len(people), len(periods), len(names)
+    index = pd.MultiIndex.from_product([people, periods, names], names=["entity_id", "period", "kpi"])
+    cube = given.set_index("kpi", append=True)[["numerator", "denominator"]].astype(float).reindex(index).fillna(0.0)
+    target = scored.pivot(index="entity_id", columns="kpi", values="target").reindex(index=people, columns=names)
+    present = pd.MultiIndex.from_product([people, periods]).isin(given.index).reshape(shape[:2])
+    share = present / np.maximum(1, present.sum(axis=1, keepdims=True))
+    ratio = np.array([kpi.denominator is not None for kpi in kpis], dtype=bool)
+    base = np.where(ratio, cube["denominator"].to_numpy().reshape(shape), share[:, :, None])
+    achieved = cube["numerator"].to_numpy().reshape(shape)
+    return SliceParts(achieved, base * target.to_numpy(dtype=float)[:, None, :], present)
+
+
+def _total(attainment: FloatArray, items: Sequence[SchemeItem], kpis: Mapping[str, Kpi]) -> FloatArray:
+    """Totals (...) from the sums' attainments (... x items), as `_attainment` and `_totals` have them."""
+    up = [kpis[item.kpi].direction == "up" for item in items]
+    weight, floor, cap = np.array([(item.weight, item.floor, item.cap) for item in items]).T
+    return np.clip(np.where(up, attainment, 2 - attainment), floor, cap) @ weight / weight.sum() * 100
 
 
 def _score_row(item: SchemeItem, kpi: Kpi, row: pd.Series, target: float) -> dict[str, object]:
@@ -133,7 +187,7 @@ def _totals(rows: pd.DataFrame, draws: Mapping[tuple[str, str], np.ndarray]) -> 
         drawn = sum(draws[str(entity), kpi] for kpi in scored["kpi"]) / weight * 100
         low, high = _interval(drawn)
         status = "ok" if share == 1 else "partial_weight"
-        spread = float(np.nanstd(drawn))
+        spread = float(np.nanstd(drawn)) if low < high else np.nan
         totals.append((entity, scored["points"].sum() / weight * 100, low, high, spread, share, status))
     return pd.DataFrame(totals, columns=TOTAL_COLUMNS)
 
@@ -163,9 +217,12 @@ def _resampled(slices: pd.DataFrame, weights: np.ndarray, kpi: Kpi) -> np.ndarra
 
 
 def _interval(draws: np.ndarray) -> tuple[float, float]:
+    """The middle of the draws; null if it has no width, since that would claim to be certain."""
     known = draws[~np.isnan(draws)]
     if not len(known):
         return np.nan, np.nan
     tail = (1 - INTERVAL_LEVEL) / 2
     low, high = np.quantile(known, [tail, 1 - tail])
+    if high - low <= NO_WIDTH * max(abs(low), abs(high)):
+        return np.nan, np.nan
     return float(low), float(high)

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from kpi_research.evidence.finding import Finding, Test
-from kpi_research.evidence.fixed_effects import Estimate, FloatArray, NotEstimableError
+from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
 from kpi_research.evidence.lags import LagFit, Measured, fit_lags, fit_same_period, history, usable_lags
 from kpi_research.evidence.placebo import fit_lead
@@ -43,13 +43,12 @@ class Pair:
 
 @dataclass(frozen=True)
 class Examination:
-    """What is known of one KPI before the family is looked at; `total` is the sum of the lags in natural units."""
+    """What is known of one KPI before the family is looked at; `fitted` has its lags, if they could be estimated."""
 
     findings: tuple[Finding, ...]
     evidence: Evidence
-    lags: int
     scale: float
-    total: Estimate | None
+    fitted: LagFit | None
 
 
 def examine(grid: Grid, kpi: str, outcome: str, *, plan: Plan, in_lineage: bool) -> Examination:
@@ -79,7 +78,7 @@ def examine(grid: Grid, kpi: str, outcome: str, *, plan: Plan, in_lineage: bool)
         lead_p=lead.estimate.p if lead else np.nan,
         same_period_r2=same.r2_within if same else np.nan,
     )
-    return Examination(findings, evidence, pair.lags, pair.scale, lags.total if lags else None)
+    return Examination(findings, evidence, pair.scale, lags)
 
 
 def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Evidence]:
@@ -92,6 +91,7 @@ def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Eviden
     evidence = Evidence(
         n_people=rows_of(y, *history(y, x, lags)).n_people,
         n_periods=n_periods,
+        lags=lags,
         coverage=float(both.sum() / max(1, (grid.active & in_use(x)).sum())),
         within_share=min(share_x, share_y),
     )

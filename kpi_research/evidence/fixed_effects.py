@@ -2,7 +2,7 @@
 
 The small-sample convention is the conventional one (Stata, Petersen, pyfixest's default for one grouping): every
 grouping has its own factor G/(G-1) * (n-1)/(n-k), k counts the constant and the effects that are not nested in the
-clusters, and t has G-1 degrees of freedom. Joint tests go one step further than that convention: see `wald`.
+clusters, and t has G-1 degrees of freedom. Joint tests go two steps further than that convention: see `wald`.
 """
 
 from __future__ import annotations
@@ -67,6 +67,8 @@ class FixedEffectsFit:
     ----------
     coef, cov
         k coefficients and their k x k clustered covariance.
+    cov_jackknife
+        The same from leaving out one cluster at a time (`jackknife_covariance`).
     residuals
         n residuals.
     residual_df
@@ -77,6 +79,7 @@ class FixedEffectsFit:
 
     coef: FloatArray
     cov: FloatArray
+    cov_jackknife: FloatArray
     residuals: FloatArray
     residual_df: int
     n_clusters: int
@@ -126,6 +129,7 @@ def fit(
     return FixedEffectsFit(
         coef=coef,
         cov=cluster_covariance(Xw, residuals, clusters, absorbed=absorbed),
+        cov_jackknife=jackknife_covariance(Xw, residuals, clusters, absorbed=absorbed),
         residuals=residuals,
         residual_df=groups - 1,
         n_clusters=groups,
@@ -134,12 +138,11 @@ def fit(
 
 
 def wald(fitted: FixedEffectsFit, indices: Sequence[int]) -> Wald:
-    """F test that the coefficients at `indices` are all zero, with Hotelling's correction.
+    """F test that the coefficients at `indices` are all zero: jackknife covariance, Hotelling's correction.
 
-    The covariance comes from G cluster sums, so W = b' V^-1 b is taken as Hotelling's T^2 with G-1 degrees of freedom:
-    W (G-q) / (q (G-1)) against F(q, G-q) (the simplest of the tests in Pustejovsky & Tipton 2018); with q = 1 it is the
-    t test. Against the usual F(q, G-1) for W/q three lags without any effect were "significant" at 5 % in 7 % of
-    simulated panels of 40 people, 8-9 % of 20 and 13 % of 10; with the correction in 6-7 % of all.
+    The covariance comes from G clusters, so W = b' V^-1 b is taken as Hotelling's T^2 with G-1 degrees of freedom:
+    W (G-q) / (q (G-1)) against F(q, G-q) (the simplest of the tests in Pustejovsky & Tipton 2018). V is the
+    jackknife's, since CRV1 is too small with few people; figures in `docs/decisions/0012-joint-test-jackknife.md`.
 
     Raises
     ------
@@ -149,7 +152,7 @@ def wald(fitted: FixedEffectsFit, indices: Sequence[int]) -> Wald:
     q, df = len(indices), fitted.n_clusters - len(indices)
     if df < 1:
         raise NotEstimableError
-    b, V = fitted.coef[list(indices)], fitted.cov[np.ix_(indices, indices)]
+    b, V = fitted.coef[list(indices)], fitted.cov_jackknife[np.ix_(indices, indices)]
     try:
         statistic = float(b @ np.linalg.solve(V, b)) * df / (q * fitted.residual_df)
     except np.linalg.LinAlgError as singular:
@@ -229,6 +232,30 @@ def cluster_covariance(
             meat += (-1) ** (size + 1) * factor * sums.T @ sums
     bread = np.linalg.inv(X.T @ X)
     return bread @ meat @ bread
+
+
+def jackknife_covariance(X: FloatArray, residuals: FloatArray, cluster: Codes, *, absorbed: int = 0) -> FloatArray:
+    """Covariance of the coefficients, k x k, from how they move when one cluster at a time is left out (CRV3).
+
+    (G-1)/G times the summed squares of the moves (MacKinnon, Nielsen & Webb 2023). Effects that are not nested in the
+    clusters are not estimated anew without the cluster; the factor (n-1)/(n-k) of `cluster_covariance` stands for that.
+    Without such effects it is CRV3 times that factor.
+
+    Raises
+    ------
+    NotEstimableError
+        If the coefficients rest on one cluster alone.
+    """
+    n, k = X.shape
+    products = (X[:, :, None] * X[:, None, :]).reshape(n, k * k)
+    grams = _sums(products, cluster).reshape(-1, k, k)
+    scores = _sums(X * residuals[:, None], cluster)
+    try:
+        moves = np.linalg.solve(grams.sum(axis=0) - grams, scores[:, :, None])[:, :, 0]
+    except np.linalg.LinAlgError as singular:
+        raise NotEstimableError from singular
+    groups = len(grams)
+    return (groups - 1) / groups * (n - 1) / (n - k - absorbed) * moves.T @ moves
 
 
 def iid_covariance(X: FloatArray, residuals: FloatArray, absorbed: int = 0) -> FloatArray:

@@ -19,7 +19,17 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
-from kpi_research.evidence.fixed_effects import Estimate, FloatArray, Wald, fit, wald
+import numpy as np
+
+from kpi_research.evidence.fixed_effects import (
+    Estimate,
+    FixedEffectsFit,
+    FloatArray,
+    NotEstimableError,
+    Wald,
+    fit,
+    wald,
+)
 from kpi_research.evidence.grid import Rows, lagged, rows_of
 
 
@@ -34,12 +44,23 @@ class Measured:
 
 @dataclass(frozen=True)
 class LagFit:
-    """The lags of one KPI: `profile` (lag 1, 2 ...) and their `total` in natural units, and the `joint` test."""
+    """The lags of one KPI.
+
+    Parameters
+    ----------
+    profile, total
+        Lag 1, 2 ... and their sum, in natural units.
+    joint
+        The test that all are zero.
+    visibility
+        Noncentrality of the joint test for a total effect of one natural unit; it grows with the effect's square.
+    """
 
     rows: Rows
     profile: tuple[Estimate, ...]
     total: Estimate
     joint: Wald
+    visibility: float
 
 
 def usable_lags(wanted: int, n_periods: int) -> int:
@@ -59,7 +80,32 @@ def fit_lags(y: FloatArray, x: FloatArray, lags: int) -> LagFit:
     plain = fit(rows.y, rows.X[:, :lags], person=rows.person, period=rows.period)
     dynamic = fit(rows.y, rows.X, person=rows.person, period=rows.period)
     profile = tuple(plain.at(index) for index in range(lags))
-    return LagFit(rows, profile, plain.combine([1.0] * lags), wald(dynamic, range(lags)))
+    joint = wald(dynamic, range(lags))
+    return LagFit(rows, profile, plain.combine([1.0] * lags), joint, _visibility(dynamic, _persistence(x, lags)))
+
+
+def _visibility(dynamic: FixedEffectsFit, persistence: FloatArray) -> float:
+    """Noncentrality c' V^-1 c of the joint test, for a total effect of one unit that falls in equal parts on L lags.
+
+    With y_{t-1}, whose coefficient is rho, in the regression, the lags only show what y_{t-1} does not carry already:
+    c = (1, 1 - rho, .., 1 - rho) / L, less rho / L times what the lags tell of x_{t-L-1} (`persistence`, L). V^-1 from
+    G clusters is too large on average, by (G-1) / (G-L-2) (the mean of an inverted Wishart matrix).
+    """
+    lags, clusters = len(persistence), dynamic.n_clusters
+    rho = float(dynamic.coef[lags])
+    carried = np.r_[0.0, np.ones(lags - 1)] + persistence
+    shown = (1 - rho * carried) / lags
+    found = float(shown @ np.linalg.solve(dynamic.cov_jackknife[:lags, :lags], shown))
+    return found * max(1, clusters - lags - 2) / (clusters - 1)
+
+
+def _persistence(x: FloatArray, lags: int) -> FloatArray:
+    """Coefficients of x_{t-lags-1} on x_{t-1} .. x_{t-lags}; zero where too few periods reach back so far."""
+    rows = rows_of(lagged(x, lags + 1), *(lagged(x, lag) for lag in range(1, lags + 1)))
+    try:
+        return fit(rows.y, rows.X, person=rows.person, period=rows.period).coef
+    except NotEstimableError:
+        return np.zeros(lags)
 
 
 def history(y: FloatArray, x: FloatArray, lags: int) -> list[FloatArray]:

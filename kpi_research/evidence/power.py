@@ -6,20 +6,27 @@ import math
 
 from scipy import special
 
-from kpi_research.evidence.fixed_effects import Estimate, t_quantile
+from kpi_research.evidence.fixed_effects import Estimate, Wald
 from kpi_research.periods import Grain
 
 POWER = 0.80
 MONTHS_PER: dict[Grain, float] = {"day": 12 / 365.25, "week": 84 / 365.25, "month": 1, "quarter": 3, "year": 12}
 
 
-def minimum_detectable_effect(se: float, df: int, alpha: float) -> float:
-    """The effect that a two-sided t test at `alpha` finds with 80 % probability (Bloom 1995), in the unit of `se`.
+def minimum_detectable_effect(joint: Wald, visibility: float, alpha: float) -> float:
+    """The total effect that the joint test at `alpha` finds with 80 % probability, in natural units.
 
-    `se` is the clustered standard error that was actually estimated, so serial correlation is already in it (Burlig,
-    Preonas & Woerman 2020).
+    Power is that of the noncentral F distribution with the joint test's own degrees of freedom. The covariance is the
+    one that was estimated, so serial correlation is already in it (Burlig, Preonas & Woerman 2020).
+
+    Parameters
+    ----------
+    visibility
+        Noncentrality of the joint test for a total effect of one (`lags.LagFit`).
     """
-    return (t_quantile(1 - alpha / 2, df) + t_quantile(POWER, df)) * se
+    critical = special.fdtri(joint.df1, joint.df2, 1 - alpha)
+    noncentrality = special.ncfdtrinc(joint.df1, joint.df2, 1 - POWER, critical)
+    return math.sqrt(noncentrality / visibility)
 
 
 def months_needed(mde: float, target: float, *, n_periods: int, lags: int, grain: Grain = "month") -> float:

@@ -34,8 +34,8 @@ class Study:
     verdicts
         One row a KPI: `kpi, outcome, code, gate`; `effect, ci_low, ci_high` in within-person standard deviations summed
         over the lags (95 %); the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`; `mde`
-        (smallest visible effect); `r2_oos` (not computed yet); `n_people, n_periods, months_needed`; the sentence in
-        both languages.
+        (smallest visible effect); `r2_oos` (not computed yet); `n_people, n_periods, lags` (really used),
+        `months_needed`; the sentence in both languages.
     """
 
     plan: Plan
@@ -111,23 +111,24 @@ def _with_family(examined: list[Examination], plan: Plan) -> list[Examination]:
 
 
 def _completed(examined: Examination, q: float, alpha: float, plan: Plan) -> Examination:
-    if np.isnan(q) or examined.total is None:
+    fitted, evidence = examined.fitted, examined.evidence
+    if np.isnan(q) or fitted is None:
         return examined
-    mde = minimum_detectable_effect(examined.total.se * examined.scale, examined.total.df, alpha)
+    mde = minimum_detectable_effect(fitted.joint, fitted.visibility, alpha) * examined.scale
     target = 2 * plan.sesoi
     need = np.nan
     if mde > target:
-        need = months_needed(mde, target, n_periods=examined.evidence.n_periods, lags=examined.lags, grain=plan.grain)
+        need = months_needed(mde, target, n_periods=evidence.n_periods, lags=evidence.lags, grain=plan.grain)
     findings = tuple(
         replace(finding, q=q) if finding.test == "joint_lags" else finding for finding in examined.findings
     )
-    return replace(examined, findings=findings, evidence=replace(examined.evidence, q=q, mde=mde, months_needed=need))
+    return replace(examined, findings=findings, evidence=replace(evidence, q=q, mde=mde, months_needed=need))
 
 
 _VERDICT_COLUMNS = [
     "kpi", "outcome", "code", "gate", "effect", "ci_low", "ci_high", "effect_per_unit", "effect_per_unit_low",
-    "effect_per_unit_high", "p", "q", "lead_p", "mde", "r2_oos", "n_people", "n_periods", "months_needed",
-    "coverage", "within_share", "same_period_r2", "sentence_zh", "sentence_en",
+    "effect_per_unit_high", "p", "q", "lead_p", "mde", "r2_oos", "n_people", "n_periods", "lags",
+    "months_needed", "coverage", "within_share", "same_period_r2", "sentence_zh", "sentence_en",
 ]  # fmt: skip
 
 
@@ -149,12 +150,13 @@ def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str,
 
 
 def _effects(examined: Examination) -> dict[str, float]:
-    if examined.total is None:
+    if examined.fitted is None:
         return {}
-    low, high = examined.total.interval()
+    total = examined.fitted.total
+    low, high = total.interval()
     return {
-        "effect": examined.total.value * examined.scale,
-        "effect_per_unit": examined.total.value,
+        "effect": total.value * examined.scale,
+        "effect_per_unit": total.value,
         "effect_per_unit_low": low,
         "effect_per_unit_high": high,
     }

@@ -16,6 +16,9 @@ Code = Literal["H", "N", "F", "G", "E", "C"]
 LEAD_ALPHA = 0.10
 """A lead placebo under this fails. Looser than 5 %: passing is the claim here, a missed failure the worse error."""
 
+FOLLOWS_ALPHA = 0.01
+"""A lead placebo under this is told beside E, F and G. Stricter, for here it is the claim itself."""
+
 LONGEST_WAIT_MONTHS = 120
 """More months than this are not advice any more; the sentence then says to add people."""
 
@@ -28,6 +31,8 @@ class Evidence:
     ----------
     n_people, n_periods
         Persons in the lag regression; periods with KPI and outcome.
+    lags
+        Lags really used.
     coverage, within_share, same_period_r2
         Shares, 0-1; `within_share` is the smaller one of KPI and outcome.
     ci_low, ci_high
@@ -41,6 +46,7 @@ class Evidence:
     in_lineage: bool = False
     n_people: int = 0
     n_periods: int = 0
+    lags: int = 0
     coverage: float = 0.0
     within_share: float = 0.0
     same_period_r2: float = math.nan
@@ -98,22 +104,25 @@ def insufficient(evidence: Evidence, plan: Plan) -> str:
 
 
 def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Language) -> str:
-    """The verdict in one or two plain sentences for a manager."""
+    """The verdict in a few plain sentences for a manager."""
     values = {
         "n_people": str(evidence.n_people),
         "n_periods": str(evidence.n_periods),
         "unit": say(f"verdict.unit.{plan.grain}", language),
+        "span": _span(evidence.lags, plan, language),
         "coverage": f"{evidence.coverage:.1%}",
         "same_period_r2": f"{evidence.same_period_r2:.0%}",
         "mde": f"{evidence.mde:.0%}",
-        "need": _need(evidence.months_needed, language),
+        "need": _need(evidence.months_needed, plan, language),
         "sesoi": f"{plan.sesoi:.0%}",
         "min_people": str(plan.min_people),
         "min_periods": str(plan.min_periods),
         "min_coverage": f"{plan.min_coverage:.0%}",
         "direction": say(f"verdict.direction.{_direction(evidence)}", language),
     }
-    return say(f"verdict.{verdict.code}.{verdict.gate}", language, **values)
+    text = say(f"verdict.{verdict.code}.{verdict.gate}", language, **values)
+    follows = verdict.code in "EFG" and evidence.lead_p < FOLLOWS_ALPHA
+    return text + say("verdict.follows", language) if follows else text
 
 
 def _open_check(evidence: Evidence) -> str:
@@ -128,7 +137,13 @@ def _direction(evidence: Evidence) -> str:
     return "down" if evidence.ci_high < 0 else "unclear"
 
 
-def _need(months: float, language: Language) -> str:
+def _span(periods: int, plan: Plan, language: Language) -> str:
+    unit = "unit_one" if periods == 1 else "unit"
+    return f"{periods} " + say(f"verdict.{unit}.{plan.grain}", language)
+
+
+def _need(months: float, plan: Plan, language: Language) -> str:
+    target = f"{2 * plan.sesoi:.0%}"
     if not months <= LONGEST_WAIT_MONTHS:
-        return say("verdict.need.too_long", language)
-    return say("verdict.need.months", language, months=f"{months:.0f}")
+        return say("verdict.need.too_long", language, target=target)
+    return say("verdict.need.months", language, target=target, months=f"{months:.0f}")

@@ -15,9 +15,8 @@ import pandas as pd
 from kpi_research.language import Language, say
 from kpi_research.report.axes import (
     FOOT,
-    LABELS,
+    GAP,
     TOP,
-    VALUES,
     Scale,
     every_nth,
     labelled_rows,
@@ -28,8 +27,8 @@ from kpi_research.report.axes import (
     zone_between,
 )
 from kpi_research.report.block import Figure
-from kpi_research.report.drawing import WIDTH, Colour, Drawing, Segment
-from kpi_research.report.format import MISSING, Unit, format_interval, format_value, is_missing
+from kpi_research.report.drawing import LINE, WIDTH, Colour, Drawing, Segment, width_of, wrap
+from kpi_research.report.format import MISSING, Unit, Writing, is_missing
 
 LARGEST_ATTAINMENT = 2.0
 """A bar ends here: one KPI at 900 % must not flatten all the others."""
@@ -46,34 +45,33 @@ def attainment_bars(rows: pd.DataFrame, language: Language, *, caption: str = ""
     rows
         `label`; `attainment`, `low`, `high` as shares (1.0 is the target); `status`, a tone.
     """
-    cells = _records(rows)
+    cells, written = _records(rows), Writing("share", language)
     ends = [row[key] for row in cells for key in ("attainment", "high") if not is_missing(row[key])]
     top = min(max([1.2, *ends]), LARGEST_ATTAINMENT)
-    drawing, middles = labelled_rows([row["label"] for row in cells], foot=10)
-    x = scale((0, top), (LABELS + 12, WIDTH - VALUES))
-    for row, y in zip(cells, middles, strict=True):
-        tone: Colour = row["status"] if row["status"] in MARKS else "unknown"
-        shown = format_value(row["attainment"], "share", language)
-        drawing.words((WIDTH, y), f"{MARKS[tone]} {shown}", anchor="end", colour=tone, bold=True)
+    tones: list[Colour] = [row["status"] if row["status"] in MARKS else "unknown" for row in cells]
+    shown = [f"{MARKS[tone]} {written.value(row['attainment'])}" for tone, row in zip(tones, cells, strict=True)]
+    drawing, places = labelled_rows([row["label"] for row in cells], shown, foot=10)
+    x = scale((0, top), (places.start, places.end))
+    for row, y, tone, words in zip(cells, places.middles, tones, shown, strict=True):
+        drawing.words((WIDTH, y), words, anchor="end", colour=tone, bold=True)
         if not is_missing(row["attainment"]):
             drawing.strokes([((x(0), y), (x(min(max(row["attainment"], 0), top)), y))], tone, width=14)
         _whiskers(drawing, [_interval(row, x, y, (0, top))], "ink")
     target = x(1)
-    drawing.strokes([((target, TOP - 6), (target, drawing.height))] if middles else [], "unknown", dashed=True)
+    drawing.strokes([((target, TOP - 6), (target, drawing.height))] if cells else [], "unknown", dashed=True)
     drawing.words((target, TOP - 18), say("page.chart.target", language, value="100%"), anchor="middle")
-    return drawing.figure(_alt("attainment", cells, "attainment", "share", language), caption)
+    return drawing.figure(_alt("attainment", cells, "attainment", written), caption)
 
 
 def people_dots(
     rows: pd.DataFrame,
     language: Language,
     *,
-    unit: Unit = "points",
     reference: float | None = None,
     band: tuple[float, float] | None = None,
     caption: str = "",
 ) -> Figure:
-    """A dot and its interval for each person, in the order given.
+    """A dot and its interval for the score of each person, in the order given.
 
     Parameters
     ----------
@@ -84,41 +82,45 @@ def people_dots(
     band
         From where to where nobody can be told from the reference.
     """
-    cells = _records(rows)
+    cells, written = _records(rows), Writing("points", language)
     ends = [row[key] for row in cells for key in ("value", "low", "high")] + [reference, *(band or ())]
-    described = list(cells)
-    drawing, middles = labelled_rows([row["label"] for row in cells], bold=[bool(row["highlighted"]) for row in cells])
-    x = value_axis(drawing, ends, unit=unit, language=language)
+    described, shown = list(cells), [written.value(row["value"]) for row in cells]
+    bold = [bool(row["highlighted"]) for row in cells]
+    drawing, places = labelled_rows([row["label"] for row in cells], shown, bold=bold)
+    x = value_axis(drawing, places, values=ends, written=written)
     if band:
         zone_between(drawing, (x(band[0]), x(band[1])), words=say("page.chart.tied", language))
     if reference is not None:
         line = x(reference)
         drawing.strokes([((line, TOP - 6), (line, drawing.height - FOOT))], "unknown", dashed=True)
         average = {"label": say("page.chart.average", language), "value": reference}
-        legend(drawing, _described(average, "value", unit, language))
+        legend(drawing, _described(average, "value", written))
         described.insert(0, average)
-    for row, y in zip(cells, middles, strict=True):
-        colour: Colour = "accent" if row["highlighted"] else "unknown"
-        _dot_with_interval(drawing, (row, x, y), colour, size=16 if row["highlighted"] else 11)
-        drawing.words(
-            (WIDTH, y), format_value(row["value"], unit, language), anchor="end", bold=bool(row["highlighted"])
-        )
-    return drawing.figure(_alt("people", described, "value", unit, language), caption)
+    for row, y, words, stands_out in zip(cells, places.middles, shown, bold, strict=True):
+        colour: Colour = "accent" if stands_out else "unknown"
+        _dot_with_interval(drawing, (row, x, y), colour, size=16 if stands_out else 11)
+        drawing.words((WIDTH, y), words, anchor="end", bold=stands_out)
+    return drawing.figure(_alt("people", described, "value", written), caption)
 
 
-def trend(rows: pd.DataFrame, language: Language, *, unit: Unit, caption: str = "") -> Figure:
-    """The last eight periods as a line, with the target as a dashed one.
+def trend(rows: pd.DataFrame, language: Language, *, unit: Unit, currency: str, caption: str = "") -> Figure:
+    """The last eight periods as a line, with the target as a dashed one where there is any.
 
     Parameters
     ----------
     rows
-        `period` (name), `value`, `target`, oldest first.
+        `period` (as it shall be shown), `value`, `target`, oldest first.
+    currency
+        The client's, as in ISO 4217; used where `unit` is money.
     """
-    cells = _records(rows.tail(PERIODS_SHOWN))
+    cells, written = _records(rows.tail(PERIODS_SHOWN)), Writing(unit, language, currency)
     drawing = Drawing(300)
-    places = scale((0, max(len(cells) - 1, 1)), (110, WIDTH - 60))
-    y = upright_axis(drawing, [row[key] for row in cells for key in ("value", "target")], unit=unit, language=language)
-    legend(drawing, say("page.chart.target_line", language))
+    last, words = _last(cells, written)
+    values, end = [row[key] for row in cells for key in ("value", "target")], WIDTH - width_of(words) - 1.5 * GAP
+    y, start = upright_axis(drawing, values, written=written, end=end)
+    places = scale((0, max(len(cells) - 1, 1)), (start + 20, end))
+    if any(not is_missing(row["target"]) for row in cells):
+        legend(drawing, say("page.chart.target_line", language))
     lines: tuple[tuple[str, Colour, bool], ...] = (("target", "unknown", True), ("value", "accent", False))
     for key, colour, dashed in lines:
         points = [(i, (places(i), y(row[key]))) for i, row in enumerate(cells) if not is_missing(row[key])]
@@ -130,12 +132,13 @@ def trend(rows: pd.DataFrame, language: Language, *, unit: Unit, caption: str = 
     for i, row in enumerate(cells):
         if (len(cells) - 1 - i) % every == 0:
             drawing.words((places(i), drawing.height - 14), str(row["period"]), anchor="middle")
-    _name_last(drawing, cells, (places, y), unit, language)
-    described = [{**row, "label": row["period"], "goal": format_value(row["target"], unit, language)} for row in cells]
-    return drawing.figure(_alt("trend", described, "value", unit, language), caption)
+    if words:
+        drawing.words((places(last) + GAP, y(cells[last]["value"])), words, colour="accent", bold=True)
+    described = [{**row, "label": row["period"], "goal": written.value(row["target"])} for row in cells]
+    return drawing.figure(_alt("trend", described, "value", written), caption)
 
 
-def lag_profile(rows: pd.DataFrame, language: Language, *, unit: Unit = "number", caption: str = "") -> Figure:
+def lag_profile(rows: pd.DataFrame, language: Language, *, caption: str = "") -> Figure:
     """The estimated effect by lag, the lead (-1) set apart: it is a check and should lie at zero.
 
     Parameters
@@ -143,12 +146,13 @@ def lag_profile(rows: pd.DataFrame, language: Language, *, unit: Unit = "number"
     rows
         `lag` (-1 lead, 0 same period, 1.. later), `effect`, `low`, `high`.
     """
-    cells = _records(rows.sort_values("lag"))
-    drawing = Drawing(300)
-    places = scale((0, max(len(cells) - 1, 1)), (130, WIDTH - 50))
+    cells, written = _records(rows.sort_values("lag")), Writing("number", language)
+    axis = wrap(say("page.chart.lag_axis", language), WIDTH)
+    drawing, foot = Drawing(300), 2.3 * LINE + len(axis) * LINE
     values = [0, *(row[key] for row in cells for key in ("effect", "low", "high"))]
-    y = upright_axis(drawing, values, unit=unit, language=language, foot=66)
-    drawing.strokes([((92, y(0)), (WIDTH, y(0)))], "unknown")
+    y, start = upright_axis(drawing, values, written=written, foot=foot)
+    places = scale((0, max(len(cells) - 1, 1)), (start + 40, WIDTH - 50))
+    drawing.strokes([((start, y(0)), (WIDTH, y(0)))], "unknown")
     for i, row in enumerate(cells):
         lead = row["lag"] < 0
         colour: Colour = "fair" if lead else "accent"
@@ -157,14 +161,14 @@ def lag_profile(rows: pd.DataFrame, language: Language, *, unit: Unit = "number"
         if not is_missing(row["effect"]):
             drawing.dots([(places(i), y(row["effect"]))], colour)
         name = f"−1 {say('page.chart.lead', language)}" if lead else f"{row['lag']:.0f}"
-        drawing.words((places(i), drawing.height - 46), name, anchor="middle", colour=colour if lead else None)
-    drawing.words((WIDTH / 2, drawing.height - 14), say("page.chart.lag_axis", language), anchor="middle")
+        drawing.words((places(i), drawing.height - foot + LINE), name, anchor="middle", colour=colour if lead else None)
+    drawing.words((WIDTH / 2, drawing.height - len(axis) * LINE / 2 - 4), axis, anchor="middle")
     described = [{**row, "label": _lag_name(int(row["lag"]), language)} for row in cells]
-    return drawing.figure(_alt("lag", described, "effect", unit, language), caption)
+    return drawing.figure(_alt("lag", described, "effect", written), caption)
 
 
 def verdict_overview(
-    rows: pd.DataFrame, language: Language, *, sesoi: float | None = None, unit: Unit = "number", caption: str = ""
+    rows: pd.DataFrame, language: Language, *, sesoi: float | None = None, caption: str = ""
 ) -> Figure:
     """The effect of each KPI with its interval, its code letter, and the zone that is too small to matter.
 
@@ -175,21 +179,21 @@ def verdict_overview(
     sesoi
         Half the zone's width, in the effects' unit.
     """
-    cells = _records(rows)
+    cells, written = _records(rows), Writing("number", language)
     zone = (-sesoi, sesoi) if sesoi else ()
-    drawing, middles = labelled_rows([row["label"] for row in cells])
+    shown = [f"{row['code']}  {written.value(row['effect'])}" for row in cells]
+    drawing, places = labelled_rows([row["label"] for row in cells], shown)
     values = [0, *zone, *(row[key] for row in cells for key in ("effect", "low", "high"))]
-    x = value_axis(drawing, values, unit=unit, language=language)
+    x = value_axis(drawing, places, values=values, written=written)
     if zone:
         zone_between(drawing, (x(zone[0]), x(zone[1])), words=say("page.chart.zone", language))
     drawing.strokes([((x(0), TOP - 6), (x(0), drawing.height - FOOT))], "unknown")
-    for row, y in zip(cells, middles, strict=True):
+    for row, y, words in zip(cells, places.middles, shown, strict=True):
         known: Colour = "accent" if str(row["code"])[:1] in ("A", "B") else "unknown"
         _dot_with_interval(drawing, ({**row, "value": row["effect"]}, x, y), known, size=12)
-        shown = f"{row['code']}  {format_value(row['effect'], unit=unit, language=language)}"
-        drawing.words((WIDTH, y), shown, anchor="end", bold=known == "accent")
+        drawing.words((WIDTH, y), words, anchor="end", bold=known == "accent")
     described = [{**row, "label": f"{row['label']} [{row['code']}]"} for row in cells]
-    return drawing.figure(_alt("verdicts", described, "effect", unit, language), caption)
+    return drawing.figure(_alt("verdicts", described, "effect", written), caption)
 
 
 def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
@@ -218,14 +222,10 @@ def _dot_with_interval(
         drawing.dots([(x(row["value"]), y)], colour, size=size)
 
 
-def _name_last(
-    drawing: Drawing, cells: list[dict[str, Any]], at: tuple[Scale, Scale], unit: Unit, language: Language
-) -> None:
-    last = next((i for i in reversed(range(len(cells))) if not is_missing(cells[i]["value"])), None)
-    if last is not None:
-        value = cells[last]["value"]
-        place = (min(at[0](last) + 30, WIDTH), at[1](value) - 20)
-        drawing.words(place, format_value(value, unit, language), anchor="end", colour="accent", bold=True)
+def _last(cells: list[dict[str, Any]], written: Writing) -> tuple[int, str]:
+    """Where the last value stands, and the value as text; empty where there is none."""
+    known = [i for i, row in enumerate(cells) if not is_missing(row["value"])]
+    return (known[-1], written.value(cells[known[-1]]["value"])) if known else (0, "")
 
 
 def _lag_name(lag: int, language: Language) -> str:
@@ -234,17 +234,18 @@ def _lag_name(lag: int, language: Language) -> str:
     return say("page.chart.lead_row", language) if lag < 0 else say("page.chart.lag_row", language, lag=lag)
 
 
-def _alt(key: str, cells: list[dict[str, Any]], value: str, unit: Unit, language: Language) -> str:
+def _alt(key: str, cells: list[dict[str, Any]], value: str, written: Writing) -> str:
     """What the chart shows in words: each row's value and range, the first dozen of them."""
-    rows = [_described(row, value, unit, language) for row in cells[:ROWS_DESCRIBED]]
+    language = written.language
+    rows = [_described(row, value, written) for row in cells[:ROWS_DESCRIBED]]
     if len(cells) > ROWS_DESCRIBED:
         rows.append(say("page.chart.more", language, count=len(cells) - ROWS_DESCRIBED))
     return say(f"page.chart.{key}", language, rows=(";" if language == "zh" else "; ").join(rows))
 
 
-def _described(row: dict[str, Any], value: str, unit: Unit, language: Language) -> str:
-    shown = format_value(row[value], unit, language)
-    if interval := format_interval(row.get("low"), row.get("high"), unit, language):
+def _described(row: dict[str, Any], value: str, written: Writing) -> str:
+    language, shown = written.language, written.value(row[value])
+    if interval := written.interval(row.get("low"), row.get("high")):
         return say("page.chart.row_range", language, label=row["label"], value=shown, range=interval)
     if row.get("goal", MISSING) != MISSING:
         return say("page.chart.row_target", language, label=row["label"], value=shown, target=row["goal"])

@@ -21,9 +21,9 @@ from matplotlib.figure import Figure as MplFigure
 
 from kpi_research.report.block import Figure
 
-WIDTH = 560
+WIDTH = 470
 FONT = 16
-"""At the width of a phone's screen (343 px beside its margins) this is 9.8 px; on a desktop about 17 px."""
+"""At the width of a phone's screen (341 px beside its margins) this is 11.6 px; on a desktop about 17 px."""
 LINE = 20
 
 Colour = Literal["ink", "accent", "good", "fair", "poor", "unknown", "rule", "zone"]
@@ -128,8 +128,11 @@ def wrap(words: str, width: float, *, most: int = 3) -> list[str]:
 
 
 def width_of(words: str) -> float:
-    """About how wide the words are, in units: a Chinese character is one em wide, another about 0.56."""
-    return FONT * sum(1.0 if unicodedata.east_asian_width(letter) in "WF" else 0.56 for letter in words)
+    """How wide the words are at most, in units: a Chinese character is one em wide.
+
+    Latin letters are measured as in bold Verdana or DejaVu Sans, the widest fonts that a page falls back on.
+    """
+    return FONT * sum(map(_ems, words))
 
 
 def harmless(words: str) -> str:
@@ -142,6 +145,12 @@ def _fitting(words: str, width: float) -> int:
     while count > 1 and width_of(words[:count]) > width:
         count -= 1
     return count
+
+
+def _ems(letter: str) -> float:
+    if unicodedata.east_asian_width(letter) in "WF":
+        return 1.0
+    return 0.85 if letter.isupper() or letter in "%mw✓✕–" else 0.4 if letter in " .,:;'|()ijlt" else 0.7
 
 
 def _with_variables(strokes: str) -> str:

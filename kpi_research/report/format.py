@@ -57,7 +57,7 @@ _STEPS = {
 }
 
 
-def format_value(value: Any, unit: Unit, language: Language, *, currency: str = "CNY") -> str:
+def format_value(value: Any, unit: Unit, language: Language, *, currency: str) -> str:
     """A raw value as text: `0.632` as `63.2%`, `12346000` as `1,234.6万` or `CNY 12.3M`; missing as `—`."""
     if is_missing(value):
         return MISSING
@@ -72,7 +72,7 @@ def format_value(value: Any, unit: Unit, language: Language, *, currency: str = 
     return _number(float(value), unit, language)
 
 
-def format_money(amount: float, language: Language, *, currency: str = "CNY", exact: bool = False) -> str:
+def format_money(amount: float, language: Language, *, currency: str, exact: bool = False) -> str:
     """Money in short form, one decimal from ten thousand on, or to the cent when `exact`."""
     if is_missing(amount):
         return MISSING
@@ -80,7 +80,7 @@ def format_money(amount: float, language: Language, *, currency: str = "CNY", ex
     return number if currency == HOME_CURRENCY[language] else f"{currency} {number}"
 
 
-def format_interval(low: Any, high: Any, unit: Unit, language: Language, *, currency: str = "CNY") -> str:
+def format_interval(low: Any, high: Any, unit: Unit, language: Language, *, currency: str) -> str:
     """Two ends of a range: `80–94`, `58.2–68.1%`, `-5 to 12`; empty when either is missing.
 
     A dash between signed numbers reads as a minus, so those are joined by a word.
@@ -109,6 +109,23 @@ def is_missing(value: Any) -> bool:
     if isinstance(value, float):
         return value != value or value in (float("inf"), float("-inf"))
     return bool(pd.api.types.is_scalar(value) and pd.isna(value))
+
+
+@dataclass(frozen=True)
+class Writing:
+    """How all the values of one chart are written; `currency` is empty where none of them can be money."""
+
+    unit: Unit
+    language: Language
+    currency: str = ""
+
+    def value(self, value: Any) -> str:
+        """A value as text."""
+        return format_value(value, self.unit, self.language, currency=self.currency)
+
+    def interval(self, low: Any, high: Any) -> str:
+        """Two ends of a range as text; empty when either is missing."""
+        return format_interval(low, high, self.unit, self.language, currency=self.currency)
 
 
 @functools.cache

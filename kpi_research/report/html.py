@@ -12,7 +12,7 @@ import datetime as dt
 import functools
 import re
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
@@ -40,17 +40,18 @@ LANGUAGE_TAGS = {"zh": "zh-CN", "en": "en"}
 TONES = {
     "good": "good", "ok": "good", "fair": "fair", "warning": "fair", "poor": "poor", "failed": "poor", "info": "info",
 }  # fmt: skip
+DETAILS = ("profile_",)
 REASON_SHOWN = 400
 """Characters of an exception's message shown to a reader; the whole of it stands in the log."""
 
 
-def block_html(block: Block, language: Language, *, currency: str = "CNY") -> str:
+def block_html(block: Block, language: Language, *, currency: str) -> str:
     """A block as an HTML section with a heading of level 2."""
     view = table_view(block.table, language, currency=currency) if block.table else None
     return str(environment().get_template("blocks.html.j2").module.block(block, view, language))  # type: ignore[attr-defined]
 
 
-def block_bundle(block: Block, language: Language, *, currency: str = "CNY") -> dict[str, Any]:
+def block_bundle(block: Block, language: Language, *, currency: str) -> dict[str, Any]:
     """A block as IPython displays it: `text/html` to read and `BLOCK_MIME` for `results_json`."""
     return {
         "text/html": block_html(block, language, currency=currency),
@@ -74,13 +75,14 @@ def page_html(
     freshness
         The last day of the data, or a sentence about it.
     show_code
-        For analysts: code and printed output in closed `<details>`. Managers see neither.
+        For analysts: all code with what it printed, folded up at the end. Managers see neither.
     """
     blocks = dict(_blocks(notebook))
     page = page_frame(title, language, subtitle=subtitle, freshness=freshness)
     page.failures = _failures(notebook, blocks)
-    page.contents = [(name, block["title"]) for name, block in blocks.items()]
-    page.show_code, page.names = show_code, Counter()
+    page.contents = [(name, block["title"]) for name, block in blocks.items() if not _is_detail(name, blocks)]
+    page.code = list(_code(notebook)) if show_code else []
+    page.names = Counter()
     html, _ = _exporter().from_notebook_node(notebook, {"page": page})
     return _ordered_headings(html)
 
@@ -166,6 +168,29 @@ def _outputs(notebook: NotebookNode) -> Iterator[Any]:
             yield from cell.outputs
 
 
+def _is_detail(name: str, blocks: Iterable[str]) -> bool:
+    """Whether the contents leave a block out: `profile_…`, and parts of another (`league_team` of `league`)."""
+    return name.startswith(DETAILS) or any(name.startswith((f"{other}_", f"{other}-")) for other in blocks)
+
+
+def _code(notebook: NotebookNode) -> Iterator[tuple[int, str, str]]:
+    """What ran: the number of each cell, its source unless it is to be hidden, and what it printed."""
+    for number, cell in enumerate(notebook.cells, start=1):
+        tags = cell.metadata.get("tags", ())
+        if cell.cell_type == "code" and "remove-cell" not in tags:
+            source = "" if "remove-input" in tags else cell.source.strip()
+            printed = "".join(map(_printed, cell.outputs))
+            if source or printed:
+                yield number, source, printed
+
+
+def _printed(output: Any) -> str:
+    if output.output_type == "stream":
+        return str(output.text)
+    data = output.get("data", {})
+    return f"{data['text/plain']}\n" if data.keys() == {"text/plain"} else ""
+
+
 def _failures(notebook: NotebookNode, blocks: Mapping[str, Mapping[str, Any]]) -> int:
     errors = sum(output.output_type == "error" for output in _outputs(notebook))
     return errors + sum(block["status"] == "failed" for block in blocks.values())
@@ -177,7 +202,7 @@ def _unique(name: str, names: Counter[str]) -> str:
 
 
 def _shown(output: Any, page: SimpleNamespace) -> Markup:
-    """An output's richest form that is safe to show; plain text only to those who also see the code."""
+    """An output's richest form that is safe to show; plain text stands with the code."""
     data = output.data
     if BLOCK_MIME in data:
         anchor = f'id="{escape(harmless(_unique(data[BLOCK_MIME]["name"], page.names)))}"'
@@ -195,7 +220,7 @@ def _shown(output: Any, page: SimpleNamespace) -> Markup:
             return Markup('<figure><img alt="{}" src="data:{};base64,{}"></figure>').format(
                 alt, kind, _as_base64(data[kind], kind)
             )
-    return Markup("<pre>{}</pre>").format(data.get("text/plain", "")) if page.show_code else Markup("")
+    return Markup("")
 
 
 def sanitized(html: str) -> Markup:

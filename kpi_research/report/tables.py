@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 import datetime as dt
 import decimal
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,17 +18,26 @@ NARROW_COLUMNS, STACKING_COLUMNS = 5, 3
 """More columns than these: the table scrolls sideways in its own region; on a phone its rows are shown as cards."""
 STACKED_ROWS = 12
 """With more rows than these a phone scrolls sideways, too: a card for each would bury the rest of the page."""
+SENTENCE = 40
+"""A cell with more characters than these has no room beside others on a phone: its row becomes a card in any case."""
+
+LONG_WORD = re.compile(r"[^\s\u2e80-\uffef]{21}")
+"""More letters without a space than any column has room for; Chinese may be broken anywhere."""
 
 
 @dataclass(frozen=True)
 class CellView:
-    """A cell as it is printed: `text` and `range`, or the word for what is `missing`; `status` makes it a badge."""
+    """A cell as it is printed: `text` and `range`, or the word for what is `missing`; `status` makes it a badge.
+
+    Only in a `long` cell may a word be broken: its words would not fit otherwise.
+    """
 
     text: str
     range: str = ""
     exact: str = ""
     missing: str = ""
     status: str = ""
+    long: bool = False
 
 
 @dataclass(frozen=True)
@@ -49,7 +59,7 @@ class TableView:
     stacks: bool
 
 
-def table_view(table: DataTable, language: Language, *, currency: str = "CNY") -> TableView:
+def table_view(table: DataTable, language: Language, *, currency: str) -> TableView:
     """The table with every value formatted for the page's language."""
     columns = [HeaderView(column.label, column.format not in ("text", "status", "date")) for column in table.columns]
     rows = [
@@ -59,10 +69,11 @@ def table_view(table: DataTable, language: Language, *, currency: str = "CNY") -
     many = len(rows) > STACKED_ROWS
     several = len(columns) > STACKING_COLUMNS
     wide = len(columns) > NARROW_COLUMNS or (several and many)
-    return TableView(table.caption, columns, rows, wide, stacks=several and not many)
+    sentences = any(len(cell.text) > SENTENCE for row in rows for _, cell in row)
+    return TableView(table.caption, columns, rows, wide, stacks=sentences or (several and not many))
 
 
-def block_json(block: Block, language: Language, *, currency: str = "CNY") -> dict[str, Any]:
+def block_json(block: Block, language: Language, *, currency: str) -> dict[str, Any]:
     """Everything a block says, ready for JSON: raw numbers, null for what is missing, and the cells as shown."""
     return {
         "name": block.name,
@@ -116,7 +127,8 @@ def _cell(row: Mapping[Any, Any], column: ColumnView, language: Language, curren
         return CellView(_status_word(text, language), status=text)
     ends = (row.get(f"{column.key}_low"), row.get(f"{column.key}_high"))
     exact = format_money(value, language, currency=currency, exact=True) if unit == "money" else ""
-    return CellView(text, format_interval(*ends, unit, language, currency=currency), exact)
+    shown = format_interval(*ends, unit, language, currency=currency)
+    return CellView(text, shown, exact, long=bool(LONG_WORD.search(text)))
 
 
 def _status_word(status: str, language: Language) -> str:

@@ -16,8 +16,7 @@ from kpi_research.run.parameters import check_parameters
 from kpi_research.run.reports import reports
 
 RULES_SHOWN = 20
-POWER_QUANTILES = 1.96 + 0.84
-"""Normal quantiles of a two-sided 5 % test with 80 % power."""
+ALPHA, POWER = 0.05, 0.80
 
 
 def checkup(path: Path) -> dict[str, Any]:
@@ -51,12 +50,18 @@ def checkup(path: Path) -> dict[str, Any]:
 
 
 def smallest_visible_effect(people: int, months: int, lags: int) -> float | None:
-    """Roughly the smallest effect, in within-person standard deviations, that this many people and months show.
+    """At best the smallest effect, in within-person standard deviations, that this many people and months show.
 
-    One KPI, independent months, two-sided 5 %, power 80 %; results that hang over from month to month make it larger.
+    One KPI, independent months, the joint F test over the lags at 5 %, power 80 %, equal parts on all lags; results
+    that hang over from month to month make it larger.
     """
+    from scipy.special import fdtri, ncfdtrinc
+
     rows = (people - 1) * (months - lags - 1)
-    return round(POWER_QUANTILES / rows**0.5, 3) if rows > 0 else None
+    if rows <= 0 or people <= lags + 1:
+        return None
+    noncentrality = ncfdtrinc(lags, people - lags, 1 - POWER, fdtri(lags, people - lags, 1 - ALPHA))
+    return round(float(noncentrality * lags / rows) ** 0.5, 3)
 
 
 def print_checkup(found: dict[str, Any], language: Language) -> None:

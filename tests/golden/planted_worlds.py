@@ -35,6 +35,16 @@ def world(rng: np.random.Generator, people: int = 40, periods: int = 24, beta: f
     }
 
 
+def spread_effect(
+    rng: np.random.Generator, people: int, periods: int, *, rho: float, lags: int, total: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Result (AR `rho`) and KPI of which `total` works in equal parts on the next `lags` results."""
+    x, y = autoregressive(rng, (people, periods + lags), 0.4), autoregressive(rng, (people, periods + lags), rho)
+    for lag in range(1, lags + 1):
+        y[:, lags:] += total / lags * x[:, lags - lag : -lag]
+    return y[:, lags:], x[:, lags:]
+
+
 def panel_of(arrays: dict[str, np.ndarray]) -> pd.DataFrame:
     """Arrays (persons x months) as a long panel; NaN becomes a missing value with a reason."""
     parts = []

@@ -62,7 +62,7 @@ def _tone(score: float) -> Tone:
 def _stands(page: PageData, total: pd.Series) -> str:
     values = {"name": page.entity_name, "period": period_title(page.period, page.language)}
     score = value_of(page, total["score"], "points")
-    unsure = _tone(total["score"]) == "poor" and total["score_high"] >= NEAR_TARGET
+    unsure = _tone(total["score"]) == "poor" and not total["score_high"] < NEAR_TARGET
     kind = "poor_unsure" if unsure else _tone(total["score"])
     return say(f"headline.stands.{kind}", page.language, score=score, **values) + _change(page, total)
 
@@ -76,7 +76,8 @@ def _change(page: PageData, total: pd.Series) -> str:
         return ""
     moved = total["score"] - before["score"]
     by_chance = 1.645 * (total["score_se"] ** 2 + before["score_se"] ** 2) ** 0.5
-    kind = ("up" if moved > 0 else "down") + ("_by_chance" if abs(moved) <= by_chance else "")
+    # where an error is not known, no move is claimed
+    kind = ("up" if moved > 0 else "down") + ("" if abs(moved) > by_chance else "_by_chance")
     return say(
         f"headline.change.{kind}",
         page.language,

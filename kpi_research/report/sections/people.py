@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kpi_research.appraisal.ranking import Homogeneity, rates_differ, scores_differ
+from kpi_research.appraisal.ranking import Homogeneity, rates_differ
+from kpi_research.appraisal.score import Score
 from kpi_research.language import say
 from kpi_research.policy import MIN_PEOPLE_IN_GROUP
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.charts import people_dots
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
+from kpi_research.report.sections.league import with_intervals
+from kpi_research.report.words import listed
 
 RATE = "win_rate"
 
@@ -31,10 +34,14 @@ SECTION = Section("people", build)
 
 
 def _scored(page: PageData) -> Block:
-    totals = page.people_score.totals  # type: ignore[union-attr]
-    apart = scores_differ(totals["score"], totals["score_se"])
-    frame = totals.assign(label=totals["entity_id"].map(page.names), scored_share=totals["scored_weight"])
-    frame = frame.sort_values("score" if apart.distinguishable else "label", ascending=not apart.distinguishable)
+    """Everybody's own total; in order of what all are scored on, if that tells people apart, otherwise of names."""
+    score: Score = page.people_score  # type: ignore[assignment]
+    apart, compared = score.likeness, score.compared_scores
+    frame = score.totals.assign(
+        label=score.totals["entity_id"].map(page.names), scored_share=score.totals["scored_weight"]
+    )
+    frame = frame.assign(compared=frame["entity_id"].map(compared))
+    frame = frame.sort_values("compared" if apart.distinguishable else "label", ascending=not apart.distinguishable)
     frame = frame.assign(value=frame["score"], low=frame["score_low"], high=frame["score_high"], highlighted=False)
     outcome = page.people[page.people["kpi"] == page.outcome].set_index("entity_id")["value"]
     frame = frame.assign(outcome=frame["entity_id"].map(outcome))
@@ -42,17 +49,26 @@ def _scored(page: PageData) -> Block:
         ColumnView("label", say("people.column.label", page.language)),
         ColumnView("score", say("people.column.score", page.language), "points"),
         ColumnView("scored_share", say("people.column.scored_share", page.language), "share"),
+        ColumnView("compared", say("people.column.compared", page.language), "points"),
         ColumnView("outcome", page.label(page.outcome), page.kpis[page.outcome].unit),
-    )  # fmt: skip
+    )
     mean = float(frame["score"].mean())
     return Block(
         "people",
         say("people.title", page.language),
-        text=(_may_be_ranked(page, apart), say("people.members", page.language)),
+        text=(_may_be_ranked(page, apart), *_compared_on(page, score), say("people.members", page.language)),
         table=DataTable(frame, columns, say("people.caption", page.language)),
         figure=people_dots(frame, page.language, reference=mean, caption=say("people.figure", page.language)),
-        facts=_facts(apart) | {"mean_score": mean},
+        facts=_facts(apart) | {"mean_score": mean, "compared_kpis": list(score.compared_kpis)},
     )
+
+
+def _compared_on(page: PageData, score: Score) -> Iterator[str]:
+    """Which KPIs the comparison rests on, where that is not all that somebody is scored on."""
+    scored = set(score.rows.loc[score.rows["status"] == "ok", "kpi"])
+    if score.compared_kpis and scored != set(score.compared_kpis):
+        kpis = listed((page.inline(kpi) for kpi in score.compared_kpis), page.language)
+        yield say("people.compared", page.language, kpis=kpis)
 
 
 def _measured(page: PageData) -> Block:
@@ -61,7 +77,7 @@ def _measured(page: PageData) -> Block:
     outcome = wide[wide["kpi"] == page.outcome].set_index("entity_id")["value"]
     apart = rates_differ(rates["numerator"].fillna(0), rates["denominator"].fillna(0))
     frame = rates.reset_index().assign(label=lambda rows: rows["entity_id"].map(page.names))
-    frame = frame.assign(outcome=frame["entity_id"].map(outcome)).sort_values("label")
+    frame = with_intervals(frame.assign(outcome=frame["entity_id"].map(outcome)).sort_values("label"))
     columns = (
         ColumnView("label", say("people.column.label", page.language)),
         ColumnView("outcome", page.label(page.outcome), page.kpis[page.outcome].unit),
@@ -88,14 +104,14 @@ def _measured(page: PageData) -> Block:
 
 
 def _may_be_ranked(page: PageData, apart: Homogeneity, kpi: str | None = None) -> str:
-    kind = "unknown" if apart.reason else "apart" if apart.distinguishable else "alike"
+    kind = apart.reason or ("apart" if apart.distinguishable else "alike")
     what = kpi or say("people.score", page.language)
     return say(f"people.{kind}", page.language, what=what, n=apart.n_entities)
 
 
 def _facts(apart: Homogeneity) -> dict[str, float | int | str | bool]:
     return {
-        "chi2": apart.statistic,
+        "statistic": apart.statistic,
         "df": apart.df,
         "p": apart.p,
         "n_people": apart.n_entities,
