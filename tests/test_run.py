@@ -150,7 +150,7 @@ def test_a_cell_that_raises_fails_one_report_and_says_where(own):
 def test_a_parameter_that_the_notebook_lacks_stops_the_run_before_it_starts(own):
     client, notebooks = own
     path = notebooks / "appraisal.ipynb"
-    path.write_text(path.read_text(encoding="utf-8").replace('team = \\"T01\\"', 'taem = \\"T01\\"'), encoding="utf-8")
+    path.write_text(path.read_text(encoding="utf-8").replace('team = \\"\\"', 'taem = \\"\\"'), encoding="utf-8")
     done = kpi_research("run", client)
     assert done.returncode == 2 and "declares no parameter team" in done.stderr and "Did you mean taem?" in done.stderr
     assert kpi_research("check", client).returncode == 2

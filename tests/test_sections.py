@@ -40,7 +40,7 @@ def test_the_managers_page_of_a_normal_and_a_one_person_team(small_client, team,
     assert not [block.name for block in blocks if block.status == "failed"]
     for block in blocks:
         assert not [text for text in words(block) if FORBIDDEN.search(text)]
-        html = block_html(block, language)
+        html = block_html(block, language, currency="CNY")
         assert "<script" not in html and "alert(1)</script>" not in html
     people = next(block for block in blocks if block.name == "people")
     assert (people.status == "no_data") == (team == "../../x")
@@ -78,7 +78,7 @@ def test_everything_a_page_says_is_in_its_json(small_client):
 
     page = open_page(small_client, period="2026Q1", team="T01", language="zh")
     for block in blocks_of(page, MANAGER):
-        json.dumps(block_json(block, "zh"), allow_nan=False)
+        json.dumps(block_json(block, "zh", currency="CNY"), allow_nan=False)
 
 
 def test_a_section_that_fails_becomes_a_block_that_says_where(small_client, language):

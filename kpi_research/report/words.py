@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from kpi_research.kpis.definition import Unit
 from kpi_research.language import Language, say
 from kpi_research.periods import Period
 from kpi_research.report.data import PageData
-from kpi_research.report.format import format_interval, format_value
+from kpi_research.report.format import Unit, format_interval, format_value
 
 
 def period_title(period: Period, language: Language) -> str:

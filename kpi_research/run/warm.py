@@ -81,6 +81,6 @@ def run_once() -> None:
     nbformat.writes(executed)
     catalogue(), sections()
     for language in LANGUAGES:
-        format_value(1.5, "money", language)
-        block_html(Block("warm", "warm"), language)
+        format_value(1.5, "money", language, currency="CNY")
+        block_html(Block("warm", "warm"), language, currency="CNY")
         page_html(executed, title="warm", language=language)

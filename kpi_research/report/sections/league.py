@@ -13,7 +13,6 @@ from kpi_research.language import say
 from kpi_research.panel import Level
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import PageData
-from kpi_research.report.format import format_value
 from kpi_research.report.page import Section
 from kpi_research.report.words import value_of
 
@@ -77,7 +76,7 @@ def _table(page: PageData, level: Level) -> Block:
         ColumnView("outcome", page.label(page.outcome), page.kpis[page.outcome].unit),
     )
     kind = "unknown" if apart.reason else "apart" if apart.distinguishable else "alike"
-    p_value = format_value(apart.p, "probability", page.language)
+    p_value = value_of(page, apart.p, "probability")
     test = f"chi2 {apart.statistic:.2f}, df {apart.df}, p {p_value}"
     return Block(
         f"league_{level}",

@@ -26,7 +26,11 @@ def build(page: PageData) -> Iterator[Block]:
         "trend",
         title,
         figure=trend(
-            points, page.language, unit=page.kpis[page.outcome].unit, caption=say("trend.figure", page.language)
+            points,
+            page.language,
+            unit=page.kpis[page.outcome].unit,
+            currency=page.currency,
+            caption=say("trend.figure" if points["target"].notna().any() else "trend.figure_plain", page.language),
         ),
         facts={"points": points.to_dict("records")},
     )
