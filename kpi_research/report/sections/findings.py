@@ -22,7 +22,7 @@ PROFILE_TESTS = ("lead_placebo", "same_period", "lag")
 
 
 def build(page: PageData) -> Iterator[Block]:
-    """The overview, the table of numbers, and the profile over lags of the KPIs with the smallest p."""
+    """The overview, the table of numbers, and the profile over lags of the tested KPIs with the smallest p."""
     verdicts = page.study.verdicts
     if verdicts.empty:
         yield Block(
@@ -34,7 +34,7 @@ def build(page: PageData) -> Iterator[Block]:
         return
     yield _overview(page)
     yield _sentences(page)
-    shown = verdicts[verdicts["p"].notna()].nsmallest(PROFILES_SHOWN, "p")
+    shown = verdicts[verdicts["q"].notna()].nsmallest(PROFILES_SHOWN, "p")
     for kpi in shown["kpi"]:
         yield _profile(page, kpi)
 

@@ -13,6 +13,7 @@ from kpi_research.language import say
 from kpi_research.panel import Level
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import PageData
+from kpi_research.report.format import format_money
 from kpi_research.report.page import Section
 from kpi_research.report.words import value_of
 
@@ -41,8 +42,8 @@ def _company(page: PageData, company: pd.DataFrame) -> Block:
         "league.company",
         page.language,
         outcome=page.label(page.outcome),
-        amount=value_of(page, outcome["value"], page.kpis[page.outcome].unit),
-        rate=value_of(page, rate["value"], "share"),
+        amount=_exact(page, outcome["value"]),
+        rate=f"{rate['value']:.3%}",
         won=value_of(page, rate["numerator"], "count"),
         closed=value_of(page, rate["denominator"], "count"),
     )
@@ -53,6 +54,14 @@ def _company(page: PageData, company: pd.DataFrame) -> Block:
         page.outcome: outcome["value"],
     }
     return Block("league", say("league.title", page.language), text=(text,), facts=facts)
+
+
+def _exact(page: PageData, value: float) -> str:
+    """The outcome in full: this sentence is held against the CRM's own screen."""
+    unit = page.kpis[page.outcome].unit
+    if unit != "money":
+        return value_of(page, value, unit)
+    return format_money(value, page.language, currency=page.currency, exact=True)
 
 
 def _table(page: PageData, level: Level) -> Block:
