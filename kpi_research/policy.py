@@ -11,9 +11,6 @@ MIN_PEOPLE_IN_GROUP = 2
 MIN_SCORED_WEIGHT = 0.6
 """A total is given only when KPIs with at least this share of the weight could be measured."""
 
-RECORDING_GRACE_DAYS = 2
-"""Working days after a period's end within which a record still counts as made in time."""
-
 INTERVAL_LEVEL = 0.90
 """Coverage of the intervals beside scores and KPI values."""
 

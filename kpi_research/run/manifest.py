@@ -6,10 +6,10 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Mapping
+from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kpi_research import __version__
 from kpi_research.run.client import RESAMPLING_SEED, Client
 from kpi_research.run.job import JobResult
 from kpi_research.run.reports import Report, package_versions
@@ -68,7 +68,7 @@ def write_manifest(client: Client, period: str, out: Path, entries: Iterable[Map
         "data_until": data.parts.until.isoformat(),
         "inputs": dict(data.inputs),
         "parameters": client.settings.model_dump(mode="json"),
-        "code": {"version": __version__, "sha256": code_fingerprint()},
+        "code": {"version": version("kpi-research"), "sha256": code_fingerprint()},
         "packages": package_versions(),
         "seed": RESAMPLING_SEED,
         "row_counts": data.row_counts.to_dict("records"),
