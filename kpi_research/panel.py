@@ -33,7 +33,8 @@ PANEL_COLUMNS = [
 ]  # fmt: skip
 SUM_DECIMALS = 6
 SILENCE_IS_MISSING = frozenset({"activities"})
-"""Tables in which a person without any row did not use the system, rather than do nothing."""
+"""Tables without any row of a person in a period mean that they were not kept, rather than that nothing was done. Who
+recorded nothing of any kind did not use the system at all: then every KPI is missing rather than zero."""
 EVENT_TIMES = {
     "contracts": "signed_at",
     "opportunities": "closed_at",
@@ -53,7 +54,9 @@ class Contributions:
     roster
         `person_id, team_id, day, working`: who was in which team on which day; `working` is 1.0 on working days.
     kpis
-        The definitions, those without data included.
+        The definitions that panels are asked for, those without data included.
+    base_tables
+        For every KPI in `daily`, asked for or not, the table whose rows it counts: it tells who recorded anything.
     tables
         Canonical tables that the client has.
     until
@@ -63,13 +66,13 @@ class Contributions:
     daily: pd.DataFrame
     roster: pd.DataFrame
     kpis: tuple[Kpi, ...]
+    base_tables: Mapping[str, str]
     tables: frozenset[str]
     until: dt.date
 
     def only(self, names: Collection[str]) -> Contributions:
-        """The same for some of the KPIs."""
-        kpis = tuple(kpi for kpi in self.kpis if kpi.name in names)
-        return replace(self, kpis=kpis, daily=self.daily[self.daily["kpi"].isin(names)])
+        """The same, asked for some of the KPIs."""
+        return replace(self, kpis=tuple(kpi for kpi in self.kpis if kpi.name in names))
 
     def of(self, level: Level, entity_ids: Collection[str]) -> Contributions:
         """What some of the people did, or what was done by those who were in some of the teams on the day."""
@@ -120,7 +123,12 @@ def contributions(
         daily = daily[daily["day"] >= pd.Timestamp(since)]
     daily = daily.sort_values(["kpi", "person_id", "day"], ignore_index=True)
     days = roster(tables, daily, country=country, until=until)
-    return Contributions(daily, days, tuple(kpis), frozenset(tables), until)
+    return Contributions(daily, days, tuple(kpis), base_tables(kpis), frozenset(tables), until)
+
+
+def base_tables(kpis: Sequence[Kpi]) -> dict[str, str]:
+    """KPI -> the table whose rows it counts."""
+    return {kpi.name: kpi.needs[0] for kpi in kpis}
 
 
 def last_day(tables: Mapping[str, pd.DataFrame]) -> dt.date:
@@ -150,17 +158,18 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     -------
     One row for every KPI and entity with working days or rows in the interval, in `PANEL_COLUMNS`. `status` is `ok`;
     `partial` (rows too young to be judged were left out); or why `value` is missing: `no_data` (the client lacks a
-    table), `no_record` (the person recorded nothing at all), `no_cases` (nothing to divide by), `too_few` (a ratio over
-    fewer than `policy.MIN_DENOMINATOR` rows).
+    table), `no_record` (nothing was recorded, so that nothing is known), `no_cases` (nothing to divide by), `too_few`
+    (a ratio over fewer than `policy.MIN_DENOMINATOR` rows).
     """
     day_in = _days_in(intervals)
     sums = _sum_contributions(parts, day_in, level)
     grid = _grid(parts, day_in, sums, level)
     if grid.empty:
         return pd.DataFrame(columns=PANEL_COLUMNS)
-    recorded = _who_recorded(parts, sums)
+    anything, in_table = _who_recorded(parts, sums)
     frame = grid.merge(sums, on=["entity_id", "period", "kpi"], how="left")
-    frame = frame.merge(recorded, on=["entity_id", "period", "kpi"], how="left")
+    frame = frame.merge(anything, on=["entity_id", "period"], how="left")
+    frame = frame.merge(in_table, on=["entity_id", "period", "kpi"], how="left")
     frame = _with_values(frame, parts, intervals).assign(level=level)
     order = pd.Categorical(frame["kpi"], [kpi.name for kpi in parts.kpis], ordered=True)
     frame = frame.assign(order=order).sort_values(["entity_id", "period", "order"], ignore_index=True)
@@ -233,12 +242,12 @@ def _grid(parts: Contributions, day_in: pd.DataFrame, sums: pd.DataFrame, level:
     return present.merge(pd.DataFrame({"kpi": [kpi.name for kpi in parts.kpis]}), how="cross")
 
 
-def _who_recorded(parts: Contributions, sums: pd.DataFrame) -> pd.DataFrame:
-    """`entity_id, period, kpi, recorded`: whether the entity has any row in the table that the KPI counts."""
-    base = {kpi.name: kpi.needs[0] for kpi in parts.kpis}
-    seen = sums[["entity_id", "period"]].assign(table=sums["kpi"].map(base)).drop_duplicates()
-    wanted = pd.DataFrame({"kpi": list(base), "table": list(base.values())})
-    return seen.merge(wanted, on="table").assign(recorded=True).drop(columns="table")
+def _who_recorded(parts: Contributions, sums: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """Whether an entity recorded anything in a period, and whether in the table that a KPI counts."""
+    seen = sums[["entity_id", "period"]].assign(table=sums["kpi"].map(parts.base_tables)).drop_duplicates()
+    wanted = pd.DataFrame({"kpi": [kpi.name for kpi in parts.kpis], "table": [kpi.needs[0] for kpi in parts.kpis]})
+    in_table = seen.merge(wanted, on="table").drop(columns="table").assign(in_table=True)
+    return seen[["entity_id", "period"]].drop_duplicates().assign(anything=True), in_table
 
 
 def _with_values(frame: pd.DataFrame, parts: Contributions, intervals: pd.DataFrame) -> pd.DataFrame:
@@ -255,7 +264,7 @@ def _with_values(frame: pd.DataFrame, parts: Contributions, intervals: pd.DataFr
     frame["status"] = np.select(
         [
             ~has_data,
-            silent & frame["recorded"].isna(),
+            frame["anything"].isna() | (silent & frame["in_table"].isna()),
             ratio & ~(frame["denominator"] > 0),
             ratio & (frame["n"] < MIN_DENOMINATOR),
             young,

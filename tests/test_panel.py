@@ -289,3 +289,17 @@ def test_rows_before_the_first_day_are_history_only(tables):
     assert short.daily["day"].min() >= pd.Timestamp(since) > full.daily["day"].min()
     one, two = (panel(parts, as_intervals(QUARTERS), "company")["value"] for parts in (short, full))
     assert one.tolist() == two.tolist(), "who was a customer before is still no new customer"
+
+
+def test_a_period_in_which_nobody_recorded_anything_is_missing_and_not_zero():
+    parts = contributions(one_person("2026-02-01"), [catalogue()["signed_amount"]], until=dt.date(2026, 6, 30))
+    rows = panel(parts, as_intervals([Period.parse("2026Q1"), Period.parse("2026Q2")]), "company").set_index("period")
+    assert rows.loc["2026Q1", "value"] == 90 and rows.loc["2026Q2", "status"] == "no_record"
+    assert np.isnan(rows.loc["2026Q2", "value"])
+
+
+def test_asking_for_fewer_kpis_changes_nothing_of_them(parts):
+    wanted = ["signed_amount", "nps", "visits"]
+    some = panel(parts.only(wanted), as_intervals(QUARTERS), "person")
+    every = panel(parts, as_intervals(QUARTERS), "person")
+    pd.testing.assert_frame_equal(some, every[every["kpi"].isin(wanted)].reset_index(drop=True), check_dtype=False)

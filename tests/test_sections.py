@@ -5,6 +5,7 @@ import json
 import re
 
 import pytest
+from conftest import small_tables, write_client
 
 from kpi_research.errors import InputError
 from kpi_research.language import LANGUAGES
@@ -44,6 +45,18 @@ def test_the_managers_page_of_a_normal_and_a_one_person_team(small_client, team,
         assert "<script" not in html and "alert(1)</script>" not in html
     people = next(block for block in blocks if block.name == "people")
     assert (people.status == "no_data") == (team == "../../x")
+
+
+def test_a_quarter_without_data_is_no_quarter_of_zeros(tmp_path, language):
+    tables = small_tables()
+    for name in ("contracts.csv", "activities.csv", "opportunities.csv", "surveys.csv"):
+        head, *lines = tables[name].splitlines()
+        kept = [line for line in lines if not re.search(r",2025-0[789]-", line)]
+        tables[name] = "\n".join([head, *kept]) + "\n"
+    page = open_page(write_client(tmp_path, tables), period="2025Q3", team="T01", language=language)
+    callout = blocks_of(page, ["headline"])[0].callout
+    assert callout.tone == "unknown" and callout.figure == "" and "100" not in callout.stands
+    assert {block.status for block in blocks_of(page, MANAGER)} <= {"ok", "no_data", "warning"}
 
 
 def test_an_empty_team_says_so(small_client, language):

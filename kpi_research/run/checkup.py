@@ -29,7 +29,8 @@ def checkup(path: Path) -> dict[str, Any]:
     """
     client = open_client(path)
     planned = _planned_reports(client)
-    results = client.data.parts.only([client.settings.outcome]).daily
+    daily = client.data.parts.daily
+    results = daily[daily["kpi"] == client.settings.outcome]
     people = int(results["person_id"].nunique())
     months = int(results["day"].dt.to_period("M").nunique())
     return {

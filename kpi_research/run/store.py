@@ -22,7 +22,7 @@ import pandas as pd
 
 from kpi_research.crm.contract import Contract, RawTable, hold_to_contract
 from kpi_research.kpis.catalogue import catalogue
-from kpi_research.panel import Contributions, contributions
+from kpi_research.panel import Contributions, base_tables, contributions
 from kpi_research.run.settings import ClientFile
 from kpi_research.sources.files import read_canonical, read_files
 from kpi_research.sources.mapping import CanonicalSource, FilesSource, SimulatedSource
@@ -172,6 +172,7 @@ def _load(folder: Path) -> Stored:
         frames.pop("daily"),
         frames.pop("roster"),
         tuple(catalogue().values()),
+        base_tables(tuple(catalogue().values())),
         frozenset(meta["tables"]),
         dt.date.fromisoformat(meta["until"]),
     )
