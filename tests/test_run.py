@@ -85,7 +85,7 @@ def test_hostile_names_are_text(ran):
     _, out, _ = ran
     for path in out.rglob("*.html"):
         text = path.read_text(encoding="utf-8")
-        assert "<script>alert" not in text and "<b>" not in text.replace("<b>", "", 0).split("<main")[0]
+        assert "<script>alert" not in text and 'x" <b>' not in text, path.name
     page = (out / "company" / "evidence.html").read_text(encoding="utf-8")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in page, "the person of that name is on the analyst's page, as text"
 

@@ -110,7 +110,7 @@ def test_intervals_of_totals_cover_the_expected_total():
         given = rows({"signed_amount": (weeks.sum(), None, "ok")})
         found = score(given, slices, scheme=scheme(signed_amount=100), kpis=KPIS, targets={}, rng=rng).rows.iloc[0]
         covered += found["actual_low"] <= expected <= found["actual_high"]
-    # thirteen weeks give a little less than the nominal 90 %: 86-90 % is what the method document states
+    # thirteen weeks give a little less than the nominal 90 %: the fewer the deals, the less, as docs/method.md says
     assert 0.83 <= covered / quarters <= 0.93
 
 

@@ -17,6 +17,8 @@ from kpi_research.language import Language
 from kpi_research.panel import Level
 from kpi_research.periods import Period
 
+RATE = "win_rate"
+"""What people are compared by where nothing is scored."""
 Audience = Literal["manager", "analyst"]
 
 

@@ -15,14 +15,12 @@ from kpi_research.kpis.catalogue import catalogue
 from kpi_research.language import Language
 from kpi_research.panel import COMPANY, Level, panel
 from kpi_research.periods import Period, as_intervals
-from kpi_research.report.data import Audience, PageData, Quality
+from kpi_research.report.data import RATE, Audience, PageData, Quality
 from kpi_research.report.page import Page
 from kpi_research.run.client import Client, open_client
 from kpi_research.run.studies import study_of
 
 HISTORY_QUARTERS = 8
-RATE = "win_rate"
-"""What people are compared by where nothing is scored."""
 
 
 def open_page(

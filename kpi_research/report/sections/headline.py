@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from statistics import NormalDist
 
 import pandas as pd
 
 from kpi_research.language import say
+from kpi_research.policy import INTERVAL_LEVEL
 from kpi_research.report.block import Block, Callout, Tone
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
 from kpi_research.report.words import listed, period_title, range_of, value_of
 
+BY_CHANCE = NormalDist().inv_cdf(0.5 + INTERVAL_LEVEL / 2)
+"""Standard errors within which two scores may differ by chance, at the level of the intervals beside them."""
 ON_TARGET, NEAR_TARGET = 100.0, 85.0
 """From here on a score is good; from here on it needs attention; under it the team is behind."""
 
@@ -75,7 +79,7 @@ def _change(page: PageData, total: pd.Series) -> str:
     if pd.isna(before["score"]):
         return ""
     moved = total["score"] - before["score"]
-    by_chance = 1.645 * (total["score_se"] ** 2 + before["score_se"] ** 2) ** 0.5
+    by_chance = BY_CHANCE * (total["score_se"] ** 2 + before["score_se"] ** 2) ** 0.5
     # where an error is not known, no move is claimed
     kind = ("up" if moved > 0 else "down") + ("" if abs(moved) > by_chance else "_by_chance")
     return say(
@@ -104,9 +108,10 @@ def _why(page: PageData, scored: pd.DataFrame) -> str:
 def _next_step(page: PageData, scored: pd.DataFrame) -> str:
     behind = scored[scored["lost"] > 0].nlargest(1, "lost")
     parts = [_close_the_gap(page, behind.iloc[0])] if len(behind) else [say("headline.next.hold", page.language)]
-    if without := _shown_to_be_idle(page):
-        lags, kpis = page.study.plan.lags, listed(without, page.language)
-        parts.append(say("headline.next.not_more", page.language, kpis=kpis, lags=lags))
+    idle = _shown_to_be_idle(page)
+    if len(idle):
+        kpis = listed(map(page.inline, idle["kpi"]), page.language)
+        parts.append(say("headline.next.not_more", page.language, kpis=kpis, lags=int(idle["lags"].min())))
     return "".join(parts)
 
 
@@ -124,11 +129,11 @@ def _close_the_gap(page: PageData, row: pd.Series) -> str:
     )
 
 
-def _shown_to_be_idle(page: PageData) -> list[str]:
-    """Process KPIs of which the data show that they matter too little."""
+def _shown_to_be_idle(page: PageData) -> pd.DataFrame:
+    """Verdicts on process KPIs of which the data show that they matter too little."""
     verdicts = page.study.verdicts
-    idle = verdicts[verdicts["code"] == "F"]["kpi"]
-    return [page.inline(kpi) for kpi in idle if page.kpis[kpi].kind == "process"]
+    process = verdicts["kpi"].map(lambda kpi: page.kpis[kpi].kind == "process").astype(bool)
+    return verdicts[process & (verdicts["code"] == "F")]
 
 
 def _not_scored(page: PageData) -> Callout:

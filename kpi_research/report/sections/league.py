@@ -12,12 +12,10 @@ from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.language import say
 from kpi_research.panel import Level
 from kpi_research.report.block import Block, ColumnView, DataTable
-from kpi_research.report.data import PageData
+from kpi_research.report.data import RATE, PageData
 from kpi_research.report.format import format_money
 from kpi_research.report.page import Section
 from kpi_research.report.words import value_of
-
-RATE = "win_rate"
 
 
 def build(page: PageData) -> Iterator[Block]:

@@ -10,12 +10,10 @@ from kpi_research.language import say
 from kpi_research.policy import MIN_PEOPLE_IN_GROUP
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.charts import people_dots
-from kpi_research.report.data import PageData
+from kpi_research.report.data import RATE, PageData
 from kpi_research.report.page import Section
 from kpi_research.report.sections.league import with_intervals
 from kpi_research.report.words import listed
-
-RATE = "win_rate"
 
 
 def build(page: PageData) -> Iterator[Block]:
