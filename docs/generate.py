@@ -20,6 +20,17 @@ from pydantic_core import PydanticUndefined
 from kpi_research.kpis.catalogue import catalogue, lineage
 from kpi_research.kpis.definition import Kpi
 from kpi_research.run.settings import ClientFile
+from kpi_research.sources.mapping import (
+    CanonicalSource,
+    Case,
+    DatabaseSource,
+    FilesSource,
+    Lines,
+    MergedSource,
+    TableMapping,
+    Unfold,
+    Unpivot,
+)
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -27,6 +38,15 @@ ENVIRONMENT, DICTIONARY, CLIENT_FILE = ROOT / "environment.yml", DOCS / "kpi-dic
 KEYS = DOCS / "client-keys.toml"
 BEGIN, END = "<!-- keys: written by docs/check.py --write -->", "<!-- end of keys -->"
 WRITTEN = "<!-- Written by docs/check.py --write from the definitions in kpi_research/kpis/. -->"
+
+ELSEWHERE: dict[type[BaseModel], str] = {
+    TableMapping: "mapping",
+    Case: "case",
+    Lines: "lines",
+    Unfold: "unfold",
+    Unpivot: "unpivot",
+}
+"""Models of the client file that stand in several places, and the name under which they are described."""
 
 CONDA_NAMES = {"ibis-framework": "ibis-duckdb", "duckdb": "python-duckdb", "matplotlib": "matplotlib-base"}
 """Packages that conda-forge calls otherwise, or splits: `matplotlib` there brings a window toolkit along."""
@@ -161,13 +181,21 @@ def client_file() -> str:
 
 
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
-    """Every key of a model and of the models within it, by its path; `[]` is a list's item, `<name>` a mapping's."""
+    """Every key of a model and of the models within it, by its path; `[]` is a list's item, `<name>` a mapping's.
+
+    What stands in several places is listed once: by the name in `ELSEWHERE`, or as the source that a merged one is made of.
+    """
     for name, field in model.model_fields.items():
         inner = list(_models(field.annotation))
-        if not inner or _is_named_or_written_out(field.annotation):
+        listed_elsewhere = model is MergedSource or any(child in ELSEWHERE for _, child in inner)
+        if not inner or listed_elsewhere or _is_named_or_written_out(field.annotation):
             yield prefix + name, field
-        for step, child in inner:
+        for step, child in inner if not listed_elsewhere else ():
             yield from keys(child, f"{prefix}{name}{step}.")
+    if model is ClientFile:
+        for child, place in ELSEWHERE.items():
+            if place:
+                yield from keys(child, f"{place}.")
 
 
 def _is_named_or_written_out(kind: Any) -> bool:
@@ -206,7 +234,18 @@ def _limits(field: FieldInfo) -> Iterator[tuple[str, float]]:
 
 def _kind(kind: Any) -> str:
     """A type in words."""
-    words = {str: "text", int: "whole number", float: "number", bool: "true or false", type(None): ""}
+    if get_origin(kind) is Annotated:
+        return _kind(get_args(kind)[0])
+    words: dict[Any, str] = {
+        FilesSource: "a source",
+        DatabaseSource: "",
+        CanonicalSource: "",
+        str: "text",
+        int: "whole number",
+        float: "number",
+        bool: "true or false",
+        type(None): "",
+    }
     origin, inner = get_origin(kind), get_args(kind)
     if origin is Literal:
         return ", ".join(f"`{one}`" for one in inner)
@@ -216,7 +255,7 @@ def _kind(kind: Any) -> str:
         return f"list of {_kind(inner[0])}"
     if origin is dict:
         return f"mapping of {_kind(inner[0])} to {_kind(inner[1])}"
-    return words.get(kind, getattr(kind, "__name__", str(kind)).lower())
+    return words[kind] if kind in words else ELSEWHERE.get(kind) or getattr(kind, "__name__", str(kind)).lower()
 
 
 def _default(field: FieldInfo) -> str:

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from kpi_research.run.job import JobResult
 
 OK, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
-LISTED = ("kpis", "schemes", "sections")
+LISTED = ("kpis", "presets", "schemes", "sections")
 DEMO_QUARTERS = 2
 
 
@@ -78,6 +78,12 @@ def parser(language: Language) -> argparse.ArgumentParser:
 
     demo = command("demo", _demo)
     demo.add_argument("--out", type=Path, help=help_of("out"))
+    init = command("init", _init)
+    init.add_argument("client", metavar="CLIENT", help=help_of("slug"))
+    init.add_argument("--source", type=Path, required=True, help=help_of("source"))
+    init.add_argument("--preset", metavar="NAME", help=help_of("preset"))
+    init.add_argument("--params", type=Path, default=Path("params"), help=help_of("params"))
+    init.add_argument("--json", action="store_true", help=help_of("json"))
     check = command("check", _check)
     check.add_argument("client", type=Path, help=help_of("client"))
     check.add_argument("--json", action="store_true", help=help_of("json"))
@@ -135,6 +141,17 @@ def _make(client: Client, periods: Sequence[str], given: argparse.Namespace, lan
     for index in indexes:
         print(index)  # noqa: T201
     return FAILED if failed else OK
+
+
+def _init(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.onboarding import onboard, print_onboarding
+
+    found = onboard(given.client, given.source, given.preset, params_folder=given.params)
+    if given.json:
+        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1))  # noqa: T201
+    else:
+        print_onboarding(found, language)
+    return OK
 
 
 def _check(given: argparse.Namespace, language: Language) -> int:

@@ -17,9 +17,11 @@ import ibis.expr.types as ir
 import numpy as np
 import pandas as pd
 
+from kpi_research.crm.engine import selections_apart
 from kpi_research.crm.roster import UNASSIGNED, roster
+from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
-from kpi_research.kpis.crm import Crm, schema_of
+from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
 from kpi_research.periods import ONE_DAY
 from kpi_research.policy import MIN_DENOMINATOR
@@ -32,6 +34,7 @@ PANEL_COLUMNS = [
     "level", "entity_id", "period", "kpi", "value", "numerator", "denominator", "n", "status", "working_days",
 ]  # fmt: skip
 SUM_DECIMALS = 6
+ROSTER_TABLES = ("people", "assignments")
 SILENCE_IS_MISSING = frozenset({"activities"})
 """Tables without any row of a person in a period mean that they were not kept, rather than that nothing was done. Who
 recorded nothing of any kind did not use the system at all: then every KPI is missing rather than zero."""
@@ -92,7 +95,7 @@ class Contributions:
 
 
 def contributions(
-    tables: Mapping[str, pd.DataFrame],
+    tables: Mapping[str, ir.Table] | Mapping[str, pd.DataFrame],
     kpis: Sequence[Kpi],
     *,
     country: str = "CN",
@@ -104,7 +107,7 @@ def contributions(
     Parameters
     ----------
     tables
-        Canonical tables, as kept by the contract.
+        Canonical tables, as kept by the contract: on any engine, where the work is then done, or as frames.
     country
         Whose working days count as exposure.
     since
@@ -112,17 +115,18 @@ def contributions(
     until
         Last day covered; by default that of the last signing, closing, payment or activity.
     """
-    until = until or last_day(tables)
-    connection = ibis.duckdb.connect()
-    crm = Crm({name: _load(connection, name, frame, until) for name, frame in tables.items()})
+    rows = _on_an_engine(tables)
+    until = until or last_day(rows)
+    crm = Crm({name: _covered(name, table, until) for name, table in rows.items()})
     measured = [kpi for kpi in kpis if all(table in crm for table in kpi.needs)]
-    parts = [_daily(crm, kpi, until).to_pandas() for kpi in measured]
-    connection.disconnect()
+    with selections_apart():
+        parts = [_daily(crm, kpi, until).to_pyarrow().to_pandas() for kpi in measured]
     daily = pd.concat(parts, ignore_index=True) if parts else _NO_CONTRIBUTIONS.copy()
     if since:
         daily = daily[daily["day"] >= pd.Timestamp(since)]
     daily = daily.sort_values(["kpi", "person_id", "day"], ignore_index=True)
-    days = roster(tables, daily, country=country, until=until)
+    days = roster({name: rows[name].to_pandas() for name in ROSTER_TABLES if name in rows}, daily,
+                  country=country, until=until)  # fmt: skip
     return Contributions(daily, days, tuple(kpis), base_tables(kpis), frozenset(tables), until)
 
 
@@ -131,7 +135,7 @@ def base_tables(kpis: Sequence[Kpi]) -> dict[str, str]:
     return {kpi.name: kpi.needs[0] for kpi in kpis}
 
 
-def last_day(tables: Mapping[str, pd.DataFrame]) -> dt.date:
+def last_day(tables: Mapping[str, ir.Table]) -> dt.date:
     """The day of the last signing, closing, payment or activity on file.
 
     Raises
@@ -139,8 +143,8 @@ def last_day(tables: Mapping[str, pd.DataFrame]) -> dt.date:
     InputError
         If there is none.
     """
-    days = [tables[name][column].max() for name, column in EVENT_TIMES.items() if name in tables]
-    known = [day for day in days if pd.notna(day)]
+    days = [tables[name][column].max().to_pyarrow().as_py() for name, column in EVENT_TIMES.items() if name in tables]
+    known = [day for day in days if day is not None]
     if not known:
         raise InputError(Problem("panel.no_events", values={"tables": ", ".join(EVENT_TIMES)}))
     return max(known).date()
@@ -176,15 +180,28 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     return frame[PANEL_COLUMNS]
 
 
-def _load(connection: ibis.BaseBackend, name: str, frame: pd.DataFrame, until: dt.date) -> ir.Table:
-    """A canonical table in the engine, without rows of events after the last day."""
-    time = EVENT_TIMES.get(name)
-    if time and len(frame):
-        frame = frame[~(frame[time] >= pd.Timestamp(until + ONE_DAY))]
-    table = connection.create_table(name, schema=ibis.schema(schema_of(name)))
-    if len(frame):
-        connection.insert(name, frame[list(schema_of(name))])
-    return table
+def _on_an_engine(tables: Mapping[str, ir.Table] | Mapping[str, pd.DataFrame]) -> dict[str, ir.Table]:
+    """The tables as they are, or frames in a DuckDB of their own, which lives as long as its tables."""
+    engine: ibis.BaseBackend | None = None
+    found: dict[str, ir.Table] = {}
+    for name, table in tables.items():
+        if isinstance(table, pd.DataFrame):
+            engine = engine or ibis.duckdb.connect()
+            schema = TABLES[name].schema
+            found[name] = engine.create_table(name, schema=ibis.schema(schema))
+            if len(table):
+                engine.insert(name, table[list(schema)])
+        else:
+            found[name] = table
+    return found
+
+
+def _covered(name: str, table: ir.Table, until: dt.date) -> ir.Table:
+    """A canonical table without rows of events after the last day."""
+    if name not in EVENT_TIMES:
+        return table
+    time = table[EVENT_TIMES[name]]
+    return table.filter(time.isnull() | (time < pd.Timestamp(until + ONE_DAY)))
 
 
 def _daily(crm: Crm, kpi: Kpi, until: dt.date) -> ir.Table:

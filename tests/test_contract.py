@@ -1,18 +1,22 @@
 """The contract: nothing disappears, every row that is turned away is named with its rule and row."""
 
+import ibis
 import pandas as pd
 import pytest
 
-from kpi_research.crm.contract import RawTable, hold_to_contract
+from kpi_research.crm.contract import hold_to_contract
+from kpi_research.crm.raw import RawTable, Step
 from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError
 from kpi_research.language import catalogue
 
+ENGINE = ibis.duckdb.connect()
+
 
 def raw(rows: list[dict[str, str]], file: str = "export.csv", **kwargs) -> RawTable:
     frame = pd.DataFrame(rows, dtype="string")
-    frame.index = pd.RangeIndex(2, len(frame) + 2)
-    return RawTable(frame, file, **kwargs)
+    schema = ibis.schema(dict.fromkeys(frame.columns, "string"))
+    return RawTable(ENGINE.create_table(ibis.util.gen_name("raw"), frame, schema=schema), file, **kwargs)
 
 
 def opportunity(number: str, **changes: str) -> dict[str, str]:
@@ -38,7 +42,7 @@ def test_a_bad_row_is_returned_with_its_rule_and_row(rule, changes):
     contract = hold_to_contract(
         {"opportunities": raw([opportunity("1"), opportunity("2") | changes, opportunity("3")])}
     )
-    assert contract.tables["opportunities"]["opportunity_id"].tolist() == ["1", "3"]
+    assert contract.frame("opportunities")["opportunity_id"].tolist() == ["1", "3"]
     assert contract.rejected[["table", "file", "source_row", "rule"]].to_dict("records") == [
         {"table": "opportunities", "file": "export.csv", "source_row": 3, "rule": rule}
     ]
@@ -54,7 +58,7 @@ def test_a_row_that_breaks_several_rules_is_named_for_each_and_counted_once():
 
 def test_the_first_of_two_rows_with_one_key_is_kept():
     contract = hold_to_contract({"opportunities": raw([opportunity("1"), opportunity("1", amount="99")])})
-    assert contract.tables["opportunities"]["amount"].tolist() == [10.0]
+    assert contract.frame("opportunities")["amount"].tolist() == [10.0]
     assert contract.rejected["rule"].tolist() == ["duplicate_key"]
 
 
@@ -73,7 +77,7 @@ def test_references_reject_or_count_as_the_table_says():
     assert contract.counted[["table", "rule", "source_row"]].to_dict("records") == [
         {"table": "opportunities", "rule": "not_in_people", "source_row": 3}
     ]
-    assert len(contract.tables["opportunities"]) == 2
+    assert len(contract.frame("opportunities")) == 2
 
 
 def test_a_reference_to_a_table_that_is_not_there_is_no_problem():
@@ -83,14 +87,18 @@ def test_a_reference_to_a_table_that_is_not_there_is_no_problem():
 
 def test_rows_are_never_lost():
     rows = [opportunity(str(number), **changes) for number, changes in enumerate(BROKEN.values())]
-    contract = hold_to_contract({"opportunities": raw(rows, left_out={"where x": 7})})
+    contract = hold_to_contract({"opportunities": raw(rows, steps=(Step("merged", len(rows) + 7, len(rows)),))})
     counts = contract.row_counts.iloc[0]
-    assert counts["read"] == counts["left_out"] + counts["rejected"] + counts["kept"]
+    assert counts["read"] == counts["left_out"] + counts["rejected"] + counts["kept"] == len(rows) + 7
+    assert contract.steps[["step", "before", "after"]].to_numpy().tolist() == [
+        ["merged", len(rows) + 7, len(rows)],
+        ["contract", len(rows), 0],
+    ]
 
 
 def test_wrong_shapes_are_all_named_at_once():
     with pytest.raises(InputError) as caught:
-        hold_to_contract({"oportunities": raw([{}]), "people": raw([{"person_id": "1", "nmae": "x"}])})
+        hold_to_contract({"oportunities": raw([{"x": "1"}]), "people": raw([{"person_id": "1", "nmae": "x"}])})
     text = str(caught.value)
     assert "Did you mean opportunities?" in text and "Did you mean name?" in text and "lacks its column name" in text
 
@@ -104,12 +112,12 @@ def test_wrong_shapes_are_all_named_at_once():
 )  # fmt: skip
 def test_times_are_the_tenants_local_time(text, expected):
     contract = hold_to_contract({"leads": raw([{"lead_id": "1", "created_at": text}])}, timezone="Asia/Shanghai")
-    assert contract.tables["leads"]["created_at"].iloc[0] == pd.Timestamp(expected)
+    assert contract.frame("leads")["created_at"].iloc[0] == pd.Timestamp(expected)
 
 
 def test_ids_stay_text():
     contract = hold_to_contract({"people": raw([{"person_id": "000012345678901234", "name": "1e5"}])})
-    assert contract.tables["people"].iloc[0][["person_id", "name"]].tolist() == ["000012345678901234", "1e5"]
+    assert contract.frame("people").iloc[0][["person_id", "name"]].tolist() == ["000012345678901234", "1e5"]
 
 
 def test_every_rule_and_table_has_its_sentence():

@@ -2,10 +2,13 @@
 
 import datetime as dt
 
+import ibis
+import ibis.expr.types as ir
 import pandas as pd
 import pytest
 
-from kpi_research.crm.parsing import read_column
+from kpi_research.crm.raw import RawTable
+from kpi_research.crm.reading import read_part
 from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError
 from kpi_research.kpis.catalogue import catalogue, find_kpis, lineage, sharing_records
@@ -16,16 +19,16 @@ from kpi_research.periods import Period, as_intervals
 ALL_OLD_ENOUGH = dt.date(2027, 6, 30)
 
 
-def tables_of(example: Example) -> dict[str, pd.DataFrame]:
+def tables_of(example: Example) -> dict[str, ir.Table]:
     """The example's rows as canonical tables, fields that it does not name being empty."""
+    engine = ibis.duckdb.connect()
     tables = {}
-    for name, rows in example.given.items():
-        frame = pd.DataFrame(list(rows))
-        for column, spec in TABLES[name].columns.items():
-            cells = frame[column].map(lambda cell: "" if pd.isna(cell) else str(cell)) if column in frame else ""
-            text = pd.Series(cells, index=frame.index, dtype="string")
-            frame[column], _ = read_column(text, spec, timezone="Asia/Shanghai", date_format=None)
-        tables[name] = frame
+    for name, given in example.given.items():
+        columns = TABLES[name].columns
+        frame = pd.DataFrame([{column: row.get(column) for column in columns} for row in given], dtype="string")
+        text = engine.create_table(name, frame, schema=ibis.schema(dict.fromkeys(columns, "string")))
+        rows = read_part(TABLES[name], RawTable(text, name), 0, "Asia/Shanghai").rows
+        tables[name] = engine.create_table(f"{name}_typed", rows.select(list(columns)))
     return tables
 
 

@@ -10,7 +10,7 @@ from kpi_research.language import Bilingual, catalogue, placeholders, say
 
 PACKAGE = Path(__file__).parents[1] / "kpi_research"
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
-DATA = ("kpis/", "sources/simulation/", "crm/parsing.py", "report/axes.py", "report/drawing.py", "report/format.py")
+DATA = ("kpis/", "sources/simulation/", "crm/typing.py", "report/axes.py", "report/drawing.py", "report/format.py")
 """Where Chinese is data: KPI labels, names of made-up people, marks of yes and no, characters to be measured."""
 
 

@@ -6,13 +6,15 @@ import pytest
 from conftest import ROOT
 from scipy.stats import binomtest
 
-from kpi_research.crm.contract import RawTable, hold_to_contract
+from kpi_research.crm.contract import hold_to_contract
 from kpi_research.evidence.study import Plan, Study, study
 from kpi_research.kpis.catalogue import find_kpis, sharing_records
 from kpi_research.panel import contributions, panel
 from kpi_research.periods import Period, as_intervals, periods_between
 from kpi_research.run.settings import read_client_file
+from kpi_research.sources.read import raw_frames
 from kpi_research.sources.simulated import Company, simulate
+from kpi_research.sources.workspace import Workspace
 
 OUTCOME = "signed_amount"
 WITHOUT_EFFECT = ("visits", "calls", "need_surveys")
@@ -20,9 +22,10 @@ WITHOUT_EFFECT = ("visits", "calls", "need_surveys")
 
 def studied(company: Company, names: list[str], plan: Plan) -> Study:
     """The study of a simulated company's whole months."""
-    raw = {name: RawTable(frame, "simulated") for name, frame in simulate(company).tables.items()}
     since = Period.parse(company.first_month).start
-    parts = contributions(hold_to_contract(raw).tables, find_kpis([OUTCOME, *names]), since=since)
+    with Workspace() as workspace:
+        contract = hold_to_contract(raw_frames(simulate(company).tables, workspace))
+        parts = contributions(contract.tables, find_kpis([OUTCOME, *names]), since=since)
     months = periods_between(since, parts.until, "month")
     rows = panel(parts, as_intervals(months), "person")
     return study(rows, outcome=OUTCOME, kpis=names, plan=plan, lineage=sharing_records(OUTCOME, names))

@@ -18,7 +18,8 @@ import kpi_research as kr
 from kpi_research import cli
 from kpi_research.crm.contract import hold_to_contract
 from kpi_research.run.settings import read_client_file
-from kpi_research.sources.files import read_files
+from kpi_research.sources.read import read_source
+from kpi_research.sources.workspace import Workspace
 
 ROOT = Path(__file__).parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
@@ -164,12 +165,13 @@ def test_the_client_file_in_the_readme_reads_the_files_beside_it(tmp_path: Path)
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     for name, header, row in re.findall(r"^(\w+\.csv) +(\S+)\n +(\S+)$", readme, re.MULTILINE):
         (tmp_path / name).write_text(f"{header}\n{row}\n", encoding="utf-8")
-    found = hold_to_contract(read_files(read_client_file(client).source, tmp_path))
-    assert {name: len(frame) for name, frame in found.tables.items()} == dict.fromkeys(
-        ["people", "teams", "assignments", "activities", "contracts"], 1
-    )
-    assert found.rejected.empty and found.counted.empty
-    assert found.tables["activities"]["kind"].tolist() == ["visit"]
+    with Workspace(tmp_path / "work") as workspace:
+        found = hold_to_contract(read_source(read_client_file(client).source, tmp_path, workspace))
+        assert {name: len(found.frame(name)) for name in found.tables} == dict.fromkeys(
+            ["people", "teams", "assignments", "activities", "contracts"], 1
+        )
+        assert found.rejected.empty and found.counted.empty
+        assert found.frame("activities")["kind"].tolist() == ["visit"]
 
 
 def test_the_shortest_client_file_is_valid(tmp_path: Path):

@@ -1,38 +1,46 @@
-"""Row-wise rules of the canonical tables: true where a row is in order; rows are counted by the name."""
+"""Row-wise rules of the canonical tables: true where a row is in order; rows are counted by the name.
+
+A comparison with an empty cell is neither true nor false for an engine; each rule says what it means.
+"""
 
 from __future__ import annotations
 
-import pandas as pd
+import ibis
+import ibis.expr.types as ir
+
+EARLY = ibis.interval(days=1)
 
 
-def closed_after_created(rows: pd.DataFrame) -> pd.Series:
+def closed_after_created(rows: ir.Table) -> ir.BooleanValue:
     """An opportunity is closed on or after the day it was created."""
-    return (
-        rows["closed_at"].isna() | rows["created_at"].isna() | (rows["closed_at"] >= rows["created_at"].dt.normalize())
-    )
+    return rows.closed_at.isnull() | rows.created_at.isnull() | (rows.closed_at >= rows.created_at.truncate("D"))
 
 
-def closed_when_decided(rows: pd.DataFrame) -> pd.Series:
+def closed_when_decided(rows: ir.Table) -> ir.BooleanValue:
     """A won or lost opportunity has a closing time."""
-    return ~rows["outcome"].isin(["won", "lost"]) | rows["closed_at"].notna()
+    return ~rows.outcome.isin(["won", "lost"]) | rows.closed_at.notnull()
 
 
-def left_after_hired(rows: pd.DataFrame) -> pd.Series:
+def left_after_hired(rows: ir.Table) -> ir.BooleanValue:
     """Nobody leaves before being hired."""
-    return rows["left_on"].isna() | rows["hired_on"].isna() | (rows["left_on"] >= rows["hired_on"])
+    return rows.left_on.isnull() | rows.hired_on.isnull() | (rows.left_on >= rows.hired_on)
 
 
-def ends_after_start(rows: pd.DataFrame) -> pd.Series:
+def ends_after_start(rows: ir.Table) -> ir.BooleanValue:
     """An assignment ends after it starts."""
-    return rows["until"].isna() | rows["since"].isna() | (rows["until"] >= rows["since"])
+    return rows.until.isnull() | rows.since.isnull() | (rows.until >= rows.since)
 
 
-def recorded_after_occurred(rows: pd.DataFrame) -> pd.Series:
+def recorded_after_occurred(rows: ir.Table) -> ir.BooleanValue:
     """Nothing is on file more than a day before it happened."""
-    early = rows["occurred_at"] - rows["recorded_at"] > pd.Timedelta(days=1)
-    return rows["recorded_at"].isna() | ~early
+    return rows.recorded_at.isnull() | (rows.recorded_at + EARLY >= rows.occurred_at)
 
 
-def score_within_scale(rows: pd.DataFrame) -> pd.Series:
+def score_within_scale(rows: ir.Table) -> ir.BooleanValue:
     """A survey score lies on its scale."""
-    return rows["score"].between(rows["scale_min"], rows["scale_max"]) & (rows["scale_max"] > rows["scale_min"])
+    return rows.score.between(rows.scale_min, rows.scale_max) & (rows.scale_max > rows.scale_min)
+
+
+def rating_within_scale(rows: ir.Table) -> ir.BooleanValue:
+    """A rating lies between zero and its highest mark, where that is on file."""
+    return (rows.score >= 0) & (rows.scale_max.isnull() | (rows.score <= rows.scale_max))

@@ -6,71 +6,16 @@ Ids are text. Times are the tenant's local time without a zone. Money stands bes
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Literal
-
-import pandas as pd
-
 from kpi_research.crm.rules import (
     closed_after_created,
     closed_when_decided,
     ends_after_start,
     left_after_hired,
+    rating_within_scale,
     recorded_after_occurred,
     score_within_scale,
 )
-
-ColumnKind = Literal["id", "text", "choice", "date", "time", "money", "number", "share", "flag"]
-Severity = Literal["reject", "count"]
-
-
-@dataclass(frozen=True)
-class Column:
-    """One column of a canonical table.
-
-    Parameters
-    ----------
-    kind
-        How its text is read; `choice` takes only `choices`.
-    nullable
-        Whether a row may lack it. A table may lack a nullable column altogether.
-    refers
-        The table whose key it repeats. `unmatched` says whether a row without partner is rejected or only counted.
-    """
-
-    kind: ColumnKind
-    nullable: bool = False
-    choices: tuple[str, ...] = ()
-    refers: str | None = None
-    unmatched: Severity = "count"
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A row-wise rule over more than one column; its name is that of its function.
-
-    `passes(frame)` gives a boolean Series, true where the row is in order. Nulls must be decided by the function.
-    """
-
-    passes: Callable[[pd.DataFrame], pd.Series]
-    severity: Severity = "reject"
-
-    @property
-    def name(self) -> str:
-        """The name under which rejected rows are counted."""
-        return self.passes.__name__
-
-
-@dataclass(frozen=True)
-class Table:
-    """A canonical table: its key (no two rows share it), columns and rules."""
-
-    name: str
-    key: tuple[str, ...]
-    columns: dict[str, Column]
-    rules: tuple[Rule, ...] = ()
-
+from kpi_research.crm.table import Column, Rule, Table
 
 _ID = Column("id")
 _ID_OR_NULL = Column("id", nullable=True)
@@ -91,6 +36,8 @@ _TABLES = (
             "name": Column("text"),
             "role": _TEXT,
             "employee_no": _ID_OR_NULL,
+            "user_id": _ID_OR_NULL,
+            "email": _TEXT,
             "hired_on": _DATE,
             "left_on": _DATE,
         },
@@ -288,6 +235,22 @@ _TABLES = (
             "approved_by": _TEXT,
             "reason": _TEXT,
         },
+    ),
+    Table(
+        "ratings",
+        ("person_id", "kpi", "period", "rater"),
+        {
+            "person_id": Column("id", refers="people", unmatched="count"),
+            "kpi": Column("text"),
+            "period": Column("text"),
+            "rater": Column("choice", choices=("self", "superior", "peer", "hr")),
+            "rater_id": _ID_OR_NULL,
+            "score": Column("number"),
+            "scale_max": _NUMBER,
+            "weight": Column("share", nullable=True),
+            "comment": _TEXT,
+        },
+        (Rule(rating_within_scale),),
     ),
     Table(
         "changes",

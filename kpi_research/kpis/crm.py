@@ -5,19 +5,7 @@ from __future__ import annotations
 import ibis
 import ibis.expr.types as ir
 
-from kpi_research.crm.tables import TABLES, Column
-
-IBIS_TYPES = {
-    "id": "string",
-    "text": "string",
-    "choice": "string",
-    "date": "timestamp",
-    "time": "timestamp",
-    "money": "decimal(18, 2)",
-    "number": "float64",
-    "share": "float64",
-    "flag": "boolean",
-}
+from kpi_research.crm.tables import TABLES
 
 
 class Crm:
@@ -44,13 +32,4 @@ class Crm:
     @classmethod
     def unbound(cls) -> Crm:
         """The schema alone, without rows: what lineage is read from."""
-        return cls({name: ibis.table(schema_of(name), name=name) for name in TABLES})
-
-
-def schema_of(table: str) -> dict[str, str]:
-    """Ibis types of a canonical table's columns."""
-    return {name: _type(column) for name, column in TABLES[table].columns.items()}
-
-
-def _type(column: Column) -> str:
-    return IBIS_TYPES[column.kind]
+        return cls({name: ibis.table(table.schema, name=name) for name, table in TABLES.items()})

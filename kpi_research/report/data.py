@@ -34,11 +34,16 @@ class Quality:
         `table, rule, severity` (`reject` or `count`), `rows`, `most_frequent` (the commonest value; analysts only).
     missing
         Canonical tables that the client does not have.
+    observations, coverage, grade
+        As in `integrity.quality.Quality`; people by month for those whom the reader may see.
     """
 
     row_counts: pd.DataFrame
     rules: pd.DataFrame
     missing: tuple[str, ...]
+    observations: pd.DataFrame = field(default_factory=pd.DataFrame)
+    coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
+    grade: str = "N"
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
@@ -15,7 +16,7 @@ from kpi_research.run.client import Client, open_client
 from kpi_research.run.parameters import check_parameters
 from kpi_research.run.reports import reports
 
-RULES_SHOWN = 20
+RULES_SHOWN, VALUE_SHOWN = 20, 60
 ALPHA, POWER = 0.05, 0.80
 
 
@@ -38,8 +39,11 @@ def checkup(path: Path) -> dict[str, Any]:
         "until": client.data.parts.until.isoformat(),
         "quarters": [period.name for period in client.periods("quarter")],
         "tables": client.data.row_counts.to_dict("records"),
+        "steps": client.data.steps.to_dict("records"),
         "missing_tables": [name for name in TABLES if name not in client.data.parts.tables],
-        "rules": _rules(client),
+        "rules": [_plain(row) for row in client.data.rules.to_dict("records")],
+        "rejected_rows": (client.data.folder / "rejected.parquet").as_posix() if len(client.data.rejected) else None,
+        "data_grade": client.data.quality.grade,
         "kpis_without_data": [
             kpi.name for kpi in client.data.parts.kpis if not set(kpi.needs) <= client.data.parts.tables
         ],
@@ -75,9 +79,18 @@ def print_checkup(found: dict[str, Any], language: Language) -> None:
     for row in found["tables"]:
         table.add_row(*(str(row[key]) for key in ("table", "file", "read", "left_out", "rejected", "kept")))
     console.print(table)
+    for row in found["steps"]:
+        if row["before"] != row["after"] and row["step"] != "contract":
+            name = say(f"step.{row['step']}", language)
+            console.print(say("check.step", language, **{**row, "step": name}), markup=False, highlight=False)
     for row in found["rules"][:RULES_SHOWN]:
         reason = say(f"contract.rule.{row['rule']}", language)
-        console.print(say(f"check.{row['severity']}", language, reason=reason, **row), markup=False, highlight=False)
+        place = "check.place" if row["first_row"] else "check.place_without_row"
+        where = say(place, language, file=row["file"], row=row["first_row"])
+        told = {**row, "reason": reason, "where": where, "value": _short(row["value"])}
+        console.print(say(f"check.{row['severity']}", language, **told), markup=False, highlight=False)
+    if found["rejected_rows"]:
+        console.print(say("check.rejected_rows", language, path=found["rejected_rows"]), markup=False, highlight=False)
     for key in ("missing_tables", "kpis_without_data"):
         if found[key]:
             console.print(say(f"check.{key}", language, names=", ".join(found[key])), highlight=False)
@@ -98,16 +111,14 @@ def _planned_reports(client: Client) -> list[str]:
     return [job.name for job in jobs]
 
 
-def _rules(client: Client) -> list[dict[str, Any]]:
-    rows = []
-    for frame, severity in ((client.data.rejected, "reject"), (client.data.counted, "count")):
-        for (table, rule, column), found in frame.groupby(["table", "rule", "column"]) if len(frame) else ():
-            first = found.iloc[0]
-            rows.append(
-                {
-                    "table": table, "rule": rule, "column": column, "severity": severity,
-                    "rows": int(found["source_row"].nunique()), "file": first["file"],
-                    "first_row": int(first["source_row"]), "value": str(first["value"]),
-                }
-            )  # fmt: skip
-    return rows
+def _short(value: str) -> str:
+    return value if len(value) <= VALUE_SHOWN else value[:VALUE_SHOWN] + "…"
+
+
+def _plain(row: dict[str, Any]) -> dict[str, Any]:
+    """A rule's row as JSON can say it: rows of a database have no number."""
+    return {
+        **row,
+        "first_row": None if pd.isna(row["first_row"]) else int(row["first_row"]),
+        "value": str(row["value"]),
+    }

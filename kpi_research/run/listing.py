@@ -15,7 +15,7 @@ Rows = list[dict[str, Any]]
 
 
 def listing(what: str) -> Rows:
-    """The rows of a dictionary: `kpis`, `schemes` or `sections`."""
+    """The rows of a dictionary: `kpis`, `presets`, `schemes` or `sections`."""
     return _LISTINGS[what]()
 
 
@@ -77,4 +77,15 @@ def _sections() -> Rows:
     ]
 
 
-_LISTINGS: dict[str, Callable[[], Rows]] = {"kpis": _kpis, "schemes": _schemes, "sections": _sections}
+def _presets() -> Rows:
+    from kpi_research.sources.preset import preset_rows
+
+    return preset_rows()
+
+
+_LISTINGS: dict[str, Callable[[], Rows]] = {
+    "kpis": _kpis,
+    "presets": _presets,
+    "schemes": _schemes,
+    "sections": _sections,
+}

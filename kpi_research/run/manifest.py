@@ -56,12 +56,7 @@ def entry_of(report: Report, result: JobResult, out: Path) -> dict[str, Any]:
 def write_manifest(client: Client, period: str, out: Path, entries: Iterable[Mapping[str, Any]]) -> None:
     """Write the manifest in one step, so that an interrupted run leaves the last whole one."""
     data = client.data
-    rules = [
-        {"table": table, "rule": rule, "severity": severity, "rows": int(rows)}
-        for frame, severity in ((data.rejected, "reject"), (data.counted, "count"))
-        if len(frame)
-        for (table, rule), rows in frame.groupby(["table", "rule"])["source_row"].nunique().items()
-    ]
+    rules = data.rules.groupby(["severity", "table", "rule"], as_index=False)["rows"].sum()
     manifest = {
         "client": client.settings.client,
         "period": period,
@@ -72,7 +67,9 @@ def write_manifest(client: Client, period: str, out: Path, entries: Iterable[Map
         "packages": package_versions(),
         "seed": RESAMPLING_SEED,
         "row_counts": data.row_counts.to_dict("records"),
-        "rules": rules,
+        "steps": data.steps.to_dict("records"),
+        "rules": rules.to_dict("records"),
+        "data_grade": data.quality.grade,
         "jobs": sorted(entries, key=lambda entry: entry["name"]),
     }
     out.mkdir(parents=True, exist_ok=True)

@@ -77,7 +77,7 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         people=_people(client, period, members),
         names=_names(client, None if analyst else members),
         study=study_of(client, period),
-        quality=_quality(client, analyst=analyst),
+        quality=_quality(client, None if analyst else members),
         until=client.data.parts.until,
         scheme=client.scheme,
         **_scores(client, period, level, entity, members),
@@ -138,11 +138,13 @@ def _targets(client: Client, quarters: list[Period], level: Level, entity: str) 
     }
 
 
-def _quality(client: Client, *, analyst: bool) -> Quality:
-    data = client.data
+def _quality(client: Client, members: Collection[str] | None) -> Quality:
+    """What a reader may know of the data: without `members` everything, otherwise no values, ids or other people."""
+    data, analyst = client.data, members is None
+    observations, coverage = data.quality.observations, data.quality.coverage
     found = [
         frame.groupby(["table", "rule"], as_index=False)
-        .agg(rows=("source_row", "nunique"), most_frequent=("value", lambda values: values.mode().iloc[0]))
+        .agg(rows=("rule", "size"), most_frequent=("value", lambda values: values.mode().iloc[0]))
         .assign(severity=severity)
         for frame, severity in ((data.rejected, "reject"), (data.counted, "count"))
         if len(frame)
@@ -153,7 +155,10 @@ def _quality(client: Client, *, analyst: bool) -> Quality:
     if not analyst:
         rules = rules.assign(most_frequent="")
         counts = counts.drop(columns=["table", "file"]).sum().to_frame().T
-    return Quality(counts, rules, tuple(name for name in TABLES if name not in data.parts.tables))
+        observations = observations.assign(example="")
+        coverage = coverage[coverage["person_id"].isin(members)]
+    missing = tuple(name for name in TABLES if name not in data.parts.tables)
+    return Quality(counts, rules, missing, observations, coverage, data.quality.grade)
 
 
 def _whole(client: Client, period: Period) -> dict[Level, pd.DataFrame]:

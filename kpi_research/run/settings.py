@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import zoneinfo
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal
 
@@ -19,7 +20,7 @@ from kpi_research.sources.mapping import Source
 
 DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 Audience = Literal["manager", "analyst"]
-Notebook = Literal["appraisal", "evidence"]
+Notebook = Literal["appraisal", "evidence", "data_quality"]
 
 
 class _Strict(BaseModel):
@@ -179,7 +180,7 @@ def _plain(node: Any) -> Any:
 def _problem(path: Path, document: Any, found: Any) -> Problem:
     """One of pydantic's findings in our words, at its line."""
     keys = [key for key in found["loc"] if not (isinstance(key, str) and key in _VARIANTS)]
-    where, name = f"{path.name}:{_line(document, keys)}", ".".join(str(key) for key in keys)
+    where, name = f"{path.name}:{_line(document, keys)}", ".".join(_written(document, keys))
     if found["type"] == "extra_forbidden":
         allowed = _allowed_beside(keys)
         return Problem("settings.unknown_key", where, {"key": name}, str(keys[-1]), allowed)
@@ -189,7 +190,7 @@ def _problem(path: Path, document: Any, found: Any) -> Problem:
     return Problem("settings.wrong_value", where, {"key": name, "reason": reason, "given": _short(found["input"])})
 
 
-_VARIANTS = {"files", "canonical", "simulated", "Scheme", "str", "list[str]"} | {
+_VARIANTS = {"files", "database", "canonical", "simulated", "merged", "Scheme", "str", "list[str]"} | {
     "literal['result','process','efficiency','customer_value','collaboration','digital','growth']"
 }
 
@@ -203,10 +204,26 @@ def _line(document: Any, keys: list[Any]) -> int:
             line = node.lc.key(key)[0] + 1
         elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
             line = node.lc.item(key)[0] + 1
+        elif isinstance(node, CommentedMap) and key == 0:
+            continue  # one where several may stand
         else:
             break
         node = node[key]
     return line
+
+
+def _written(document: Any, keys: list[Any]) -> Iterator[str]:
+    """The keys as they stand in the file: without the place of one where several may stand."""
+    node: Any = document
+    for key in keys:
+        if isinstance(node, CommentedMap) and key == 0:
+            continue
+        yield str(key)
+        node = node[key] if isinstance(node, CommentedMap | CommentedSeq) and _has(node, key) else None
+
+
+def _has(node: Any, key: Any) -> bool:
+    return key in node if isinstance(node, CommentedMap) else isinstance(key, int) and key < len(node)
 
 
 def _allowed_beside(keys: list[Any]) -> tuple[str, ...]:

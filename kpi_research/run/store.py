@@ -6,6 +6,7 @@ another input, client file or version of the package is another folder.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import datetime as dt
 import functools
@@ -13,23 +14,27 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 
-from kpi_research.crm.contract import Contract, RawTable, hold_to_contract
+from kpi_research.crm.contract import Contract, hold_to_contract
+from kpi_research.crm.tables import TABLES
+from kpi_research.integrity.quality import Quality, observe
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.panel import Contributions, base_tables, contributions
 from kpi_research.run.settings import ClientFile
-from kpi_research.sources.files import read_canonical, read_files
-from kpi_research.sources.mapping import CanonicalSource, FilesSource, SimulatedSource
+from kpi_research.sources.mapping import SimulatedSource
+from kpi_research.sources.read import files_of, read_source, reads_database
+from kpi_research.sources.workspace import Workspace
 
 PACKAGE = Path(__file__).parent.parent
 KEPT_TABLES = ("people", "teams", "targets")
-FRAMES = ("daily", "roster", "rejected", "counted", "row_counts", *KEPT_TABLES)
+FRAMES = ("daily", "roster", "rejected", "counted", "row_counts", "steps", "observations", "coverage", *KEPT_TABLES)
 
 
 @dataclass(frozen=True)
@@ -44,10 +49,12 @@ class Stored:
         What panels are summed from.
     people, teams, targets
         Canonical tables, empty where the client has none.
-    rejected, counted, row_counts
+    rejected, counted, row_counts, steps
         What the contract found (see `crm.contract.Contract`).
+    quality
+        How far the data can be trusted.
     inputs
-        File -> SHA-256.
+        File -> SHA-256; for a database, of what was read from it.
     truth
         What a simulated client was made with; empty otherwise.
     """
@@ -60,8 +67,15 @@ class Stored:
     rejected: pd.DataFrame
     counted: pd.DataFrame
     row_counts: pd.DataFrame
+    steps: pd.DataFrame
+    quality: Quality
     inputs: Mapping[str, str]
     truth: tuple[Mapping[str, Any], ...]
+
+    @property
+    def rules(self) -> pd.DataFrame:
+        """What rows broke, by rule (see `rules_of`)."""
+        return rules_of(self.rejected, self.counted)
 
 
 def stored(settings: ClientFile, base: Path, cache: Path) -> Stored:
@@ -79,27 +93,47 @@ def stored(settings: ClientFile, base: Path, cache: Path) -> Stored:
     InputError
         If the source cannot be read.
     """
+    home = cache / settings.client
     inputs = input_hashes(settings, base)
-    folder = cache / settings.client / fingerprint(settings, inputs)
-    if not (folder / "meta.json").is_file():
-        _write(folder, *_read_source(settings, base), inputs)
-    return _load(folder)
+    if reads_database(settings.source):
+        if pinned := os.environ.get(_pin(settings)):
+            return _load(home / pinned)
+        return _load(_build(settings, base, home, inputs))
+    folder = home / fingerprint(settings, inputs)
+    return _load(folder if (folder / "meta.json").is_file() else _build(settings, base, home, inputs))
+
+
+@contextlib.contextmanager
+def pinned(settings: ClientFile, data: Stored) -> Iterator[None]:
+    """As long as this lasts, this process and its children take a database's rows as they were read before."""
+    name, before = _pin(settings), os.environ.get(_pin(settings))
+    os.environ[name] = data.folder.name
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[name]
+        else:
+            os.environ[name] = before
+
+
+def _pin(settings: ClientFile) -> str:
+    return f"KPI_RESEARCH_DATA_{settings.client.upper().replace('-', '_')}"
 
 
 def input_hashes(settings: ClientFile, base: Path) -> dict[str, str]:
-    """SHA-256 of every file that the source reads; missing files are left to the reader to complain of."""
-    source = settings.source
-    if isinstance(source, SimulatedSource):
-        return {}
-    folder = base / source.path
-    names = {m.file for m in source.tables.values()} if isinstance(source, FilesSource) else None
-    paths = [folder / name for name in sorted(names)] if names else sorted(folder.glob("*.*"))
-    return {path.name: hashlib.sha256(path.read_bytes()).hexdigest() for path in paths if path.is_file()}
+    """SHA-256 of every file that the source reads, by its path from the client file's folder."""
+    return {os.path.relpath(path, base): _sha256(path) for path in files_of(settings.source, base)}
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def fingerprint(settings: ClientFile, inputs: Mapping[str, str]) -> str:
     """What the stored data depend on, in 16 hexadecimal digits."""
-    reading = settings.model_dump_json(include={"client", "source", "timezone", "calendar", "since", "until"})
+    reading = settings.model_dump_json(include={"client", "source", "timezone", "calendar", "since", "until", "stages"})
     text = json.dumps([reading, dict(inputs), code_fingerprint()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -113,53 +147,93 @@ def code_fingerprint() -> str:
     return digest.hexdigest()
 
 
-def read_contract(settings: ClientFile, base: Path) -> tuple[Contract, tuple[Mapping[str, Any], ...]]:
-    """The client's tables held to the contract, and the truth if it was made up."""
-    source = settings.source
-    truth: tuple[Mapping[str, Any], ...] = ()
-    if isinstance(source, SimulatedSource):
-        from kpi_research.sources.simulated import Company, simulate
+def _truth(settings: ClientFile) -> list[Mapping[str, Any]]:
+    """What a made-up client was made with."""
+    if not isinstance(settings.source, SimulatedSource):
+        return []
+    from kpi_research.sources.simulated import Company
+    from kpi_research.sources.simulation.company import planted
 
-        company = Company(**source.model_dump(exclude={"kind"}))
-        made = simulate(company)
-        raw = {name: RawTable(frame, "simulated") for name, frame in made.tables.items()}
-        truth = tuple(dataclasses.asdict(planted) for planted in made.truth)
-    elif isinstance(source, CanonicalSource):
-        raw = read_canonical(source, base / source.path)
-    else:
-        raw = read_files(source, base / source.path)
-    return hold_to_contract(raw, timezone=settings.timezone), truth
+    return [dataclasses.asdict(each) for each in planted(Company(**settings.source.model_dump(exclude={"kind"})))]
 
 
-def _read_source(settings: ClientFile, base: Path) -> tuple[Contract, Contributions, tuple[Mapping[str, Any], ...]]:
-    contract, truth = read_contract(settings, base)
+def _build(settings: ClientFile, base: Path, home: Path, inputs: Mapping[str, str]) -> Path:
+    """Read, check and compute; write beside the final folder and rename, so that a folder that is there is whole."""
+    home.mkdir(parents=True, exist_ok=True)
+    building = Path(tempfile.mkdtemp(prefix="part-", dir=home))
+    try:
+        with Workspace(building) as workspace:
+            contract = hold_to_contract(read_source(settings.source, base, workspace), timezone=settings.timezone)
+            parts = _contributions(settings, contract)
+            quality = observe(
+                contract.tables,
+                row_counts=contract.row_counts,
+                rules=rules_of(contract.rejected, contract.counted),
+                roster=parts.roster,
+                until=parts.until,
+                timezone=settings.timezone,
+            )
+            kept = {name: contract.frame(name) for name in KEPT_TABLES if name in contract.tables}
+        _write(building, contract, parts, quality, kept)
+        if reads_database(settings.source):
+            inputs = {**inputs, "database": _content(building)}
+        meta = {
+            "until": parts.until.isoformat(), "tables": sorted(parts.tables), "inputs": inputs,
+            "grade": quality.grade, "truth": _truth(settings),
+        }  # fmt: skip
+        (building / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, indent=1), encoding="utf-8")
+        folder = home / fingerprint(settings, inputs)
+        try:
+            building.rename(folder)
+        except OSError:
+            if not (folder / "meta.json").is_file():
+                raise
+        return folder
+    finally:
+        shutil.rmtree(building, ignore_errors=True)
+
+
+def _contributions(settings: ClientFile, contract: Contract) -> Contributions:
     since, until = (dt.date.fromisoformat(day) if day else None for day in (settings.since, settings.until))
     kpis = tuple(catalogue().values())
-    return contract, contributions(contract.tables, kpis, country=settings.calendar, since=since, until=until), truth
+    return contributions(contract.tables, kpis, country=settings.calendar, since=since, until=until)
 
 
-def _write(folder: Path, contract: Contract, parts: Contributions, truth: Any, inputs: Mapping[str, str]) -> None:
-    """Write beside the final folder and rename, so that a folder that is there is whole, whoever else writes it."""
-    building = folder.with_name(f"{folder.name}.{os.getpid()}.part")
-    building.mkdir(parents=True)
+def rules_of(rejected: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
+    """Findings by rule: `table, rule, column, severity, rows, file, first_row, value`, of which the last three are of
+    the first row that broke it.
+    """
+    rows = []
+    for frame, severity in ((rejected, "reject"), (counted, "count")):
+        for (table, rule, column), found in frame.groupby(["table", "rule", "column"], sort=True):
+            first = found.iloc[0]
+            rows.append((table, rule, column, severity, len(found), first["file"], first["source_row"], first["value"]))
+    return pd.DataFrame(rows, columns=["table", "rule", "column", "severity", "rows", "file", "first_row", "value"])
+
+
+def _write(
+    folder: Path, contract: Contract, parts: Contributions, quality: Quality, kept: Mapping[str, pd.DataFrame]
+) -> None:
     frames = {
         "daily": parts.daily,
         "roster": parts.roster,
         "rejected": contract.rejected,
         "counted": contract.counted,
         "row_counts": contract.row_counts,
+        "steps": contract.steps,
+        "observations": quality.observations,
+        "coverage": quality.coverage,
     }
-    frames |= {name: contract.tables[name] for name in KEPT_TABLES if name in contract.tables}
+    # an engine hands rows over in no order; the same rows must give the same bytes
+    frames |= {name: frame.sort_values(list(TABLES[name].key)) for name, frame in kept.items()}
     for name, frame in frames.items():
-        frame.reset_index(drop=True).to_parquet(building / f"{name}.parquet")
-    meta = {"until": parts.until.isoformat(), "tables": sorted(parts.tables), "inputs": inputs, "truth": truth}
-    (building / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, indent=1), encoding="utf-8")
-    try:
-        building.rename(folder)
-    except OSError:
-        if not (folder / "meta.json").is_file():
-            raise
-        shutil.rmtree(building)
+        frame.reset_index(drop=True).to_parquet(folder / f"{name}.parquet")
+
+
+def _content(folder: Path) -> str:
+    """SHA-256 of everything that was read from a database."""
+    digests = [_sha256(path) for path in sorted(folder.glob("*.parquet"))]
+    return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
 def _load(folder: Path) -> Stored:
@@ -176,4 +250,5 @@ def _load(folder: Path) -> Stored:
         frozenset(meta["tables"]),
         dt.date.fromisoformat(meta["until"]),
     )
-    return Stored(folder, parts, inputs=meta["inputs"], truth=tuple(meta["truth"]), **frames)
+    quality = Quality(frames.pop("observations"), frames.pop("coverage"), meta["grade"])
+    return Stored(folder, parts, quality=quality, inputs=meta["inputs"], truth=tuple(meta["truth"]), **frames)

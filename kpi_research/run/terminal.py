@@ -17,6 +17,7 @@ from kpi_research.run.client import Client, project_folder
 from kpi_research.run.job import JobResult
 from kpi_research.run.reports import reports
 from kpi_research.run.site import make_site
+from kpi_research.run.store import pinned
 from kpi_research.run.workers import ForkingExecutor
 
 
@@ -65,7 +66,7 @@ def make_periods(client: Client, wanted: Wanted, language: Language) -> tuple[li
         reports(client, period, base / period.name, notebooks=wanted.notebooks, teams=wanted.teams)
         for period in periods
     ]
-    with ExitStack() as stack, _progress(console) as progress:
+    with ExitStack() as stack, _progress(console) as progress, pinned(client.settings, client.data):
         # made with the first report, so that a run in which nothing changed does not wait for it
         executor = functools.cache(lambda: stack.enter_context(ForkingExecutor(wanted.jobs)))
         runs = [

@@ -1,59 +1,198 @@
-"""How an export's columns and values become canonical ones: the `source:` part of a client file, and its use."""
+"""The `source:` part of a client file: where rows lie, and how an export's columns and values become canonical ones.
+
+A mapping is data. `sources/apply.py` carries it out; `sources/presets/` holds starting maps in the same words.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 
-import pandas as pd
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from kpi_research.crm.contract import RawTable
-from kpi_research.crm.tables import TABLES
-from kpi_research.errors import InputError, Problem
+OTHERS = "*"
+"""In `values`: what every value that is not named becomes."""
+DATE_FORMS = ("epoch_s", "epoch_ms", "excel")
+"""Dates that are numbers: seconds or milliseconds since 1970 in UTC, days of a spreadsheet. Others: `strptime`."""
+OneOrMore = str | list[str]
+PersonKey = Literal["employee_no", "user_id", "email", "name"]
+PERSON_KEYS: tuple[PersonKey, ...] = get_args(PersonKey)
+"""What identifies a person across systems, the surest first."""
 
 
 class _Strict(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
-class TableMapping(_Strict):
-    """One canonical table out of one file.
+class Case(_Strict):
+    """A value for the rows in which all named columns have one of the named values; for all rows without `where`."""
+
+    value: str
+    where: dict[str, OneOrMore] = {}
+
+
+class Lines(_Strict):
+    """Several rows a record (an order and its lines): one is kept for each `per`.
+
+    Parameters
+    ----------
+    per
+        Canonical column that is the same in all lines of a record.
+    sum
+        Canonical columns that stand on the line and are added up; all others stand on the head and are taken once.
+    """
+
+    per: str
+    sum: list[str] = []
+
+
+class Unfold(_Strict):
+    """Several records inside one cell of text: every match of a pattern is a row, its named groups are columns."""
+
+    column: str
+    pattern: str
+
+
+class Unpivot(_Strict):
+    """Columns that are values of one column: `january ... december` become rows with a month and a figure.
 
     Parameters
     ----------
     columns
-        The file's column -> canonical column, or several of them.
-    values
-        Canonical column -> {value in the file: canonical value}; values not named stay as they are.
-    constants
-        Canonical column -> the same value in every row.
-    where
-        The file's column -> the value or values that a row must have to be taken.
-    distinct
-        Whether equal rows are one (a list of teams read from a list of people).
-    dates
-        `strptime` form of this file's dates, where they would be ambiguous.
-    encoding
-        The file's encoding, where it is not UTF-8, UTF-16 with a mark, or GB18030.
+        The export's column -> the text that stands for it in the new column `name`.
+    name, value
+        The new columns, to be mapped like any other.
     """
 
-    file: str
-    columns: dict[str, str | list[str]]
+    columns: dict[str, str]
+    name: str
+    value: str
+
+
+class TableMapping(_Strict):
+    """One canonical table, or a part of it, out of one export.
+
+    Parameters
+    ----------
+    file
+        Path under the source's folder; `*` and `?` stand for several files that are read as one.
+    sheet
+        Sheet of a workbook; the first that is not empty by default.
+    table
+        Table or view of a database, `schema.table` where it needs a schema.
+    columns
+        The export's column -> canonical column, or several of them.
+    join
+        Canonical column -> the export's columns whose texts make it up: a date and a time, or the parts of a key.
+    values
+        Canonical column -> {value in the export: canonical value}; values not named stay as they are, or become
+        what `"*"` names.
+    cases
+        Canonical column -> the first of these whose conditions a row meets.
+    constants
+        Canonical column -> the same value in every row.
+    pick
+        Canonical column -> pattern whose first group is the value: `\\((\\w+)\\)` takes `0012` out of `Wang (0012)`.
+    prefix
+        Canonical column -> text put before it, where two exports number their records alike.
+    split
+        Canonical column -> separator of several values in one cell; each becomes a row of its own.
+    where, unless
+        The export's column -> value or values that a row must have, or must not have, to be taken.
+    distinct
+        Whether equal rows are one (a list of teams read from a list of people).
+    fill_down
+        The export's columns that stand only in the first row of a record.
+    lines, unfold, unpivot
+        See `Lines`, `Unfold`, `Unpivot`.
+    dates
+        Form of this export's dates where they are numbers or ambiguous, for all columns or by canonical column.
+    zone
+        Time zone of its times where they carry none and are not the client's local time.
+    units
+        Canonical column -> factor that makes the canonical unit of it (10000 for amounts in 万, 0.01 for percent).
+    nulls
+        Texts that mean nothing here, besides the usual ones.
+    ids
+        `salesforce`: ids of 15 characters are completed to 18.
+    encoding, delimiter, header_row
+        Of a file, where they cannot be seen from it.
+    """
+
+    file: str | None = None
+    sheet: str | None = None
+    table: str | None = None
+    columns: dict[str, OneOrMore] = {}
+    join: dict[str, list[str]] = {}
     values: dict[str, dict[str, str]] = {}
+    cases: dict[str, list[Case]] = {}
     constants: dict[str, str] = {}
-    where: dict[str, str | list[str]] = {}
+    pick: dict[str, str] = {}
+    prefix: dict[str, str] = {}
+    split: dict[str, str] = {}
+    where: dict[str, OneOrMore] = {}
+    unless: dict[str, OneOrMore] = {}
     distinct: bool = False
-    dates: str | None = None
+    fill_down: list[str] = []
+    lines: Lines | None = None
+    unfold: Unfold | None = None
+    unpivot: Unpivot | None = None
+    dates: str | dict[str, str] | None = None
+    zone: str | None = None
+    units: dict[str, float] = {}
+    nulls: list[str] = []
+    ids: Literal["salesforce"] | None = None
     encoding: str | None = None
+    delimiter: str | None = None
+    header_row: Annotated[int, Field(ge=1)] | None = None
+
+    @property
+    def export(self) -> str:
+        """The name of what it is read from, for messages."""
+        name = self.file or self.table or ""
+        return f"{name}[{self.sheet}]" if self.sheet else name
+
+
+Parts = Annotated[list[TableMapping], BeforeValidator(lambda given: given if isinstance(given, list) else [given])]
+Tables = dict[str, Parts]
+"""Canonical table -> its export, or the several exports that it is put together from."""
 
 
 class FilesSource(_Strict):
-    """CSV files with an explicit mapping."""
+    """Exports in a folder: CSV, workbooks, Parquet, JSON pages.
+
+    Parameters
+    ----------
+    preset
+        A system's starting map: it names the columns of every mapping that names none itself, and adds what a mapping
+        does not say.
+    persons
+        What its references to people hold; the ids of its own list of people by default.
+    """
 
     kind: Literal["files"]
     path: str
-    tables: dict[str, TableMapping]
+    preset: str | None = None
+    persons: PersonKey | None = None
+    tables: Tables
+
+
+class DatabaseSource(_Strict):
+    """Tables of a database that is only read.
+
+    Parameters
+    ----------
+    address
+        Name of the environment variable that holds the address; never the address itself.
+    stage
+        Whether rows are copied before anything is computed; by default only where the engine cannot do the work.
+    """
+
+    kind: Literal["database"]
+    address: str = Field(pattern=r"^[A-Za-z_][A-Za-z0-9_]*$")
+    preset: str | None = None
+    persons: PersonKey | None = None
+    stage: bool | None = None
+    tables: Tables
 
 
 class CanonicalSource(_Strict):
@@ -61,6 +200,7 @@ class CanonicalSource(_Strict):
 
     kind: Literal["canonical"]
     path: str
+    persons: PersonKey | None = None
 
 
 class SimulatedSource(_Strict):
@@ -75,69 +215,39 @@ class SimulatedSource(_Strict):
     seed: int = 20251001
 
 
-Source = Annotated[FilesSource | CanonicalSource | SimulatedSource, Field(discriminator="kind")]
+PlainSource = Annotated[FilesSource | DatabaseSource | CanonicalSource, Field(discriminator="kind")]
 
 
-def apply_mapping(name: str, export: pd.DataFrame, mapping: TableMapping) -> RawTable:
-    """A canonical table out of an export's rows.
+class MergedSource(_Strict):
+    """Several systems of one client: orders from one, activities from another, people from a third.
 
     Parameters
     ----------
-    name
-        Canonical table.
-    export
-        All columns as text; its index is the row number in the file.
-
-    Raises
-    ------
-    InputError
-        For every column that the file or the canonical table does not have.
+    sources
+        By a short name of your choice, which stands in messages.
+    people
+        The source whose list of people is the list; the others' people are matched to it.
+    match
+        What people are matched by, the surest first.
     """
-    if problems := list(mapping_problems(name, export, mapping)):
-        raise InputError(problems)
-    left_out: dict[str, int] = {}
-    rows = export
-    for column, wanted in mapping.where.items():
-        matching = rows[column].str.strip().isin([wanted] if isinstance(wanted, str) else wanted)
-        left_out[f"where {column}"] = int((~matching).sum())
-        rows = rows[matching]
-    frame = pd.DataFrame(index=rows.index)
-    for source, target in _pairs(mapping):
-        frame[target] = rows[source]
-    for target, value in mapping.constants.items():
-        frame[target] = value
-    for target, renamed in mapping.values.items():
-        frame[target] = frame[target].str.strip().replace(renamed)
-    if mapping.distinct:
-        again = frame.duplicated()
-        left_out["merged"] = int(again.sum())
-        frame = frame[~again]
-    return RawTable(frame, mapping.file, {why: count for why, count in left_out.items() if count}, mapping.dates)
+
+    kind: Literal["merged"]
+    sources: dict[str, PlainSource] = Field(min_length=2)
+    people: str
+    match: list[PersonKey] = Field(list(PERSON_KEYS), min_length=1)
+
+    @model_validator(mode="after")
+    def _people_is_a_source(self) -> MergedSource:
+        if self.people not in self.sources:
+            raise ValueError(f"{self.people!r} is none of the sources: {', '.join(self.sources)}")
+        return self
 
 
-def mapping_problems(name: str, export: pd.DataFrame, mapping: TableMapping) -> Iterator[Problem]:
-    """Everything in a mapping that its file or its canonical table does not have."""
-    if name not in TABLES:
-        yield Problem("contract.unknown_table", values={"table": name}, given=name, allowed=tuple(TABLES))
-        return
-    headers, canonical = tuple(export.columns), tuple(TABLES[name].columns)
-    for source in [*mapping.columns, *mapping.where]:
-        if source not in headers:
-            yield Problem("source.no_such_column", mapping.file, {"column": source, "table": name}, source, headers)
-    given = [target for _, target in _pairs(mapping)] + list(mapping.constants)
-    for target in dict.fromkeys([*given, *mapping.values]):
-        if target not in canonical:
-            values = {"table": name, "column": target}
-            yield Problem("contract.unknown_column", mapping.file, values, target, canonical)
-        elif given.count(target) > 1:
-            yield Problem("source.mapped_twice", mapping.file, {"column": target, "table": name})
-        elif target not in given:
-            yield Problem("source.values_without_column", mapping.file, {"column": target, "table": name})
+Source = Annotated[
+    FilesSource | DatabaseSource | CanonicalSource | SimulatedSource | MergedSource, Field(discriminator="kind")
+]
 
 
-def _pairs(mapping: TableMapping) -> list[tuple[str, str]]:
-    return [
-        (source, target)
-        for source, targets in mapping.columns.items()
-        for target in ([targets] if isinstance(targets, str) else targets)
-    ]
+def parts_of(tables: Tables) -> list[tuple[str, TableMapping]]:
+    """Every mapping with its canonical table, in the order of the file."""
+    return [(name, mapping) for name, mappings in tables.items() for mapping in mappings]

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from kpi_research.crm.tables import TABLES, ColumnKind
+from kpi_research.crm.table import ColumnKind
+from kpi_research.crm.tables import TABLES
 
 _DTYPES: dict[ColumnKind, Any] = {
     "date": "datetime64[us]",

@@ -1,0 +1,56 @@
+"""A client's mapping completed by its system's preset: what the client file says wins, the preset says the rest."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from kpi_research.errors import InputError, Problem
+from kpi_research.sources.mapping import TableMapping
+
+OWN = ("file", "sheet", "table", "encoding", "delimiter", "header_row")
+"""What says where rows lie: no preset knows it."""
+
+
+def completed(mapping: TableMapping, preset: str | None, table: str, headers: Sequence[str]) -> TableMapping:
+    """The mapping with everything that the preset knows of these headers and the mapping does not say itself.
+
+    A mapping that names columns is taken as it stands: it was written out, by hand or by `init`.
+
+    Parameters
+    ----------
+    preset
+        Name of the system, or none.
+    table
+        Canonical table.
+
+    Raises
+    ------
+    InputError
+        If the preset is unknown, or knows no such object with these headers.
+    """
+    if preset is None or mapping.columns:
+        return mapping
+    from kpi_research.sources.preset import find_preset, resolve
+
+    known = find_preset(preset)
+    found = [resolve(part, headers) for part in known.tables if part.table == table]
+    complete = [each for each in found if not each.lacks_needs]
+    if not complete:
+        values = {"preset": preset, "table": table}
+        raise InputError(Problem("source.preset_does_not_fit", mapping.export, values))
+    best = max(complete, key=lambda each: len(each.mapping.columns))
+    said: dict[str, Any] = {name: getattr(mapping, name) for name in mapping.model_fields_set}
+    given = {*mapping.join, *mapping.cases, *mapping.constants}
+    start = best.mapping.model_dump()
+    start["columns"] = {header: _without(targets, given) for header, targets in best.mapping.columns.items()}
+    start["columns"] = {header: targets for header, targets in start["columns"].items() if targets}
+    for option in ("join", "cases", "constants"):
+        start[option] = {target: value for target, value in start[option].items() if target not in given}
+    for name, value in said.items():
+        start[name] = {**start[name], **value} if isinstance(value, dict) and isinstance(start[name], dict) else value
+    return TableMapping.model_validate(start)
+
+
+def _without(targets: str | list[str], given: set[str]) -> list[str]:
+    return [target for target in ([targets] if isinstance(targets, str) else targets) if target not in given]
