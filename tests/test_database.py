@@ -112,7 +112,7 @@ def test_an_interruption_leaves_nothing_behind(mariadb, workspace, monkeypatch):
             raise KeyboardInterrupt
 
     stopped: list[bool] = []
-    before = set(workspace.engine.list_tables())
+    before, killed = set(workspace.engine.list_tables()), kills(mariadb)
     with big_table(mariadb, monkeypatch, workspace, stop) as database:
         with pytest.raises(KeyboardInterrupt):
             database.export("big")
@@ -122,7 +122,13 @@ def test_an_interruption_leaves_nothing_behind(mariadb, workspace, monkeypatch):
                 "select info from information_schema.processlist where info like 'SELECT n%%'"
             )
             assert running.fetchall() == []
+        assert kills(mariadb) == killed + 1, "the driver waited for the rows that nobody wanted"
         assert database.export("big").rows.n.max().execute() == (1 << 18) - 1
+
+
+def kills(address: str) -> int:
+    with sql_engine(address).connect() as connection:
+        return int(connection.exec_driver_sql("show global status like 'Com_kill'").one()[1])
 
 
 def big_table(address, monkeypatch, workspace, progress):

@@ -94,6 +94,20 @@ def test_unused_columns_and_exports_are_named(exports, tmp_path):
     assert "# Columns not used: mood\n" in said and "# Exports not used: weather.csv\n" in said
 
 
+def test_an_export_that_cannot_be_read_is_named_and_the_others_are_taken(exports, tmp_path, capsys):
+    (exports / "broken.csv").write_text("a,b\n1,2,3\n", encoding="utf-8")
+    found = onboard("acme", exports, params_folder=tmp_path)
+    (told,) = found.as_dict()["not_read"]
+    assert "broken.csv" in told["text_zh"] and "broken.csv" in told["text_en"]
+    assert "# Not read: broken.csv" in (tmp_path / "acme.yaml").read_text(encoding="utf-8")
+    print_onboarding(found, "en")
+    assert "Not read: broken.csv" in capsys.readouterr().out
+    for path in exports.glob("*.csv"):
+        path.write_text("a,b\n1,2,3\n", encoding="utf-8")
+    with pytest.raises(InputError, match="deals.csv"):
+        onboard("other", exports, params_folder=tmp_path)
+
+
 def test_what_is_found_is_plain_values_and_prints_in_both_languages(exports, tmp_path, capsys):
     found = onboard("acme", exports, params_folder=tmp_path)
     plain = json.loads(json.dumps(found.as_dict()))

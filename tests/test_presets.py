@@ -1,6 +1,7 @@
 """Starting maps of systems: what a preset file may say, how it is fitted to headers, and what small exports become."""
 
 import csv
+import itertools
 import json
 import re
 import shutil
@@ -25,7 +26,7 @@ FILES = sorted(presets.FOLDER.glob("*.yaml"))
 EXPORTS = Path(__file__).with_name("exports")
 FOLDERS = sorted(path.parent for path in EXPORTS.glob("*/expected.json"))
 SEEDS = Path(__file__).parents[2] / "shared" / "data"
-CELL_WITHOUT_TIME = re.compile(r"^(\d{4})[-/](\d{1,2})[-/](\d{1,2})$")
+DAY = re.compile(r"^(\d{4})[-/](\d{1,2})[-/](\d{1,2})$")
 
 
 def part(**given) -> PresetTable:
@@ -278,69 +279,59 @@ def test_every_system_has_an_export():
     assert covered == set(load_presets())
 
 
-def rewritten(folder: Path, target: Path, change) -> Path:
-    """A copy of a folder whose CSV files a function has written anew from their rows."""
+# ------------------------------------------------------------------------------------------- the same in other clothes
+
+ENCODINGS = ["utf-8-sig", "gb18030", "utf-16"]
+DAYS = ["{:04d}-{:02d}-{:02d}", "{}/{}/{}", "{}年{}月{}日", "{:04d}-{:02d}-{:02d} 00:00:00"]
+BOOK = "xlsx"
+WITH_TEXT = [folder for folder in FOLDERS if list(folder.glob("*.csv"))]
+
+
+def written_anew(folder: Path, target: Path, encoding: str, day: str) -> Path:
+    """A copy of a folder with its texts in another encoding, or as workbooks, and its days in another form."""
     shutil.copytree(folder, target)
+    # days that are joined to a time or make up a key are not free to be written otherwise
+    free = not any(
+        each.map.join for each in find_preset(json.loads((folder / "source.json").read_text("utf-8"))["preset"]).tables
+    )
     for path in target.glob("*.csv"):
         with path.open(encoding="utf-8", newline="") as file:
-            rows = list(csv.reader(file))
-        change(path, rows)
+            rows = [[in_form(cell, day) if free else cell for cell in row] for row in csv.reader(file)]
+        if encoding == BOOK:
+            book = openpyxl.Workbook()
+            for row in rows:
+                book.active.append(row)
+            book.save(path.with_suffix(".xlsx"))
+            path.unlink()
+        else:
+            with path.open("w", encoding=encoding, newline="") as file:
+                csv.writer(file, lineterminator="\r\n").writerows(rows)
+    if encoding == BOOK:
+        source = target / "source.json"
+        source.write_text(source.read_text(encoding="utf-8").replace(".csv", ".xlsx"), encoding="utf-8")
     return target
 
 
-def encoded(encoding: str):
-    def change(path: Path, rows: list[list[str]]) -> None:
-        with path.open("w", encoding=encoding, newline="") as file:
-            csv.writer(file, lineterminator="\r\n").writerows(rows)
-
-    return change
+def in_form(cell: str, form: str) -> str:
+    found = DAY.match(cell)
+    return form.format(*(int(number) for number in found.groups())) if found else cell
 
 
-def as_workbook(path: Path, rows: list[list[str]]) -> None:
-    book = openpyxl.Workbook()
-    for row in rows:
-        book.active.append(row)
-    book.save(path.with_suffix(".xlsx"))
-    path.unlink()
+CLOTHES = list(itertools.product([*ENCODINGS, BOOK], DAYS))
 
 
-def with_days(form: str):
-    """Days without a time in another form; times stay as they are."""
-
-    def change(path: Path, rows: list[list[str]]) -> None:
-        def day(cell: str) -> str:
-            found = CELL_WITHOUT_TIME.match(cell)
-            return form.format(*(int(number) for number in found.groups())) if found else cell
-
-        encoded("utf-8")(path, [[day(cell) for cell in row] for row in rows])
-
-    return change
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
-@pytest.mark.parametrize("encoding", ["utf-8-sig", "gb18030", "utf-16"])
-def test_the_encoding_does_not_matter(folder: Path, encoding: str, tmp_path: Path):
-    again = rewritten(folder, tmp_path / "again", encoded(encoding))
+@pytest.mark.parametrize(("number", "folder"), list(enumerate(WITH_TEXT)), ids=lambda value: getattr(value, "name", ""))
+def test_encoding_and_form_of_days_do_not_matter(number: int, folder: Path, tmp_path: Path):
+    again = written_anew(folder, tmp_path / "again", *CLOTHES[number * 5 % len(CLOTHES)])
     with Workspace() as workspace:
         assert_as_expected(again, folder / "expected.json", workspace)
 
 
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
-def test_a_workbook_says_the_same_as_text(folder: Path, tmp_path: Path):
-    again = rewritten(folder, tmp_path / "again", as_workbook)
-    source = again / "source.json"
-    source.write_text(source.read_text(encoding="utf-8").replace(".csv", ".xlsx"), encoding="utf-8")
-    with Workspace() as workspace:
-        assert_as_expected(again, folder / "expected.json", workspace)
-
-
-@pytest.mark.parametrize("folder", FOLDERS, ids=lambda path: path.name)
-@pytest.mark.parametrize(
-    "form",
-    ["{:04d}-{:02d}-{:02d}", "{}/{}/{}", "{}年{}月{}日", "{:04d}.{:02d}.{:02d}", "{:04d}-{:02d}-{:02d} 00:00:00"],
-)
-def test_the_form_of_days_does_not_matter(folder: Path, form: str, tmp_path: Path):
-    again = rewritten(folder, tmp_path / "again", with_days(form))
+@pytest.mark.slow
+@pytest.mark.parametrize(("encoding", "day"), CLOTHES)
+@pytest.mark.parametrize("folder", WITH_TEXT, ids=lambda path: path.name)
+def test_no_encoding_and_no_form_of_days_matters(folder: Path, encoding: str, day: str, tmp_path: Path):
+    again = written_anew(folder, tmp_path / "again", encoding, day)
     with Workspace() as workspace:
         assert_as_expected(again, folder / "expected.json", workspace)
 

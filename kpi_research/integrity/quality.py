@@ -33,8 +33,8 @@ class Quality:
         `example`, the id of one record; `value` and `detail`, which single checks explain; `missing`, what stopped a
         check.
     coverage
-        `person_id, month, working_days, activities, opportunities, contracts, status`: `recorded`, `silent` (working
-        days and no record: unknown, not zero) or `absent`.
+        `person_id, month, working_days, activities, opportunities, contracts, status`: `recorded`, `silent` (a
+        week of work or more and no record: unknown, not zero) or `absent`.
     grade
         Of the data as a whole.
     """

@@ -23,6 +23,9 @@ Limits = tuple[float, float, float]
 """The largest share of rows that is still an A, a B and a C."""
 ERRORS: Limits = (0.005, 0.02, 0.10)
 """Rows that are certainly wrong. A slip in two hundred is human and moves no KPI; one row in ten moves all of them."""
+SINGLE: Limits = (0.0, 0.0001, 0.02)
+"""Rows of which one is enough: a single sum in the wrong unit outweighs a year of others, and a single wrong year
+moves the last day of the data."""
 GAPS: Limits = (0.05, 0.20, 0.50)
 """Cells left empty and habits of typing. Small effects are a few percent: more than every fifth row hides them."""
 HABITS: Limits = (0.10, 0.30, 0.60)
@@ -71,10 +74,11 @@ STANDARDS: dict[str, Standard] = {
     "before_hiring": Standard(ERRORS, "it", "biases_counts"),
     "after_close": Standard(HABITS, "salesperson", "biases_counts"),
     "negative_amount": Standard(ERRORS, "sales_ops", "biases_amounts"),
-    "wrong_unit": Standard(ERRORS, "sales_ops", "biases_amounts"),
+    "wrong_unit": Standard(SINGLE, "sales_ops", "biases_amounts"),
     "impossible_minutes": Standard(ERRORS, "crm_admin", "biases_counts"),
     "impossible_place": Standard(GAPS, "it", "loses_power"),
     "future_time": Standard(ERRORS, "crm_admin", "biases_counts"),
+    "astray_time": Standard(SINGLE, "crm_admin", "hides_people"),
     "mixed_currencies": Standard(ERRORS, "sales_ops", "biases_amounts"),
     "no_time_of_day": Standard(CAPPED, "crm_admin", "loses_power"),
     "whole_hours": Standard(HABITS, "salesperson", "loses_power"),

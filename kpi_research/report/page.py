@@ -55,9 +55,16 @@ class Shown:
 
 @dataclass(frozen=True)
 class Page:
-    """What a report notebook holds in its hand."""
+    """What a report notebook holds in its hand.
+
+    Parameters
+    ----------
+    report
+        Which report it is: names the title.
+    """
 
     data: PageData
+    report: str = "appraisal"
 
     def _repr_mimebundle_(self, include: object = None, exclude: object = None) -> dict[str, Any]:  # noqa: ARG002
         """What the page says of itself; the run takes its head from here."""
@@ -67,9 +74,8 @@ class Page:
     def head(self) -> dict[str, str]:
         """Title, subtitle, last day of the data, and for whom the page is."""
         page = self.data
-        kind = "appraisal" if page.level == "team" else "evidence"
         return {
-            "title": say(f"report.title.{kind}", page.language, name=page.entity_name),
+            "title": say(f"report.title.{self.report}", page.language, name=page.entity_name),
             "subtitle": f"{page.client_title} · {period_title(page.period, page.language)}"
             if page.client_title != page.entity_name
             else period_title(page.period, page.language),

@@ -43,6 +43,8 @@ class Onboarding:
         What the exports are.
     doubts
         What is to be decided, the needed first.
+    unread
+        Why some of the exports could not be read.
     """
 
     client: str
@@ -50,6 +52,7 @@ class Onboarding:
     language: Language
     found: Recognised
     doubts: tuple[Doubt, ...]
+    unread: tuple[Problem, ...] = ()
 
     @property
     def written(self) -> list[Proposal]:
@@ -74,6 +77,9 @@ class Onboarding:
                 for each in self.written
             ],
             "not_used": [look.name for look in self.found.unused],
+            "not_read": [
+                {f"text_{language}": problem.text(language) for language in LANGUAGES} for problem in self.unread
+            ],
             "to_decide": [
                 {
                     **vars(doubt),
@@ -114,13 +120,13 @@ def onboard(client: str, source: Path, preset: str | None = None, *, params_fold
         raise InputError(problems)
     folder = source if source.is_dir() else source.parent
     with Workspace() as workspace:
-        looks = _looks(source, folder, workspace)
+        looks, unread = _looks(source, folder, workspace)
         found = recognise(looks, preset)
         language = language_of([each.look for each in found.proposals] or looks)
         lines, open_choices = choices(client, found, language)
         doubts = [*found.doubts, *(doubt for each in found.proposals for doubt in each.doubts), *open_choices]
         doubts.sort(key=lambda doubt: not doubt.essential)
-        made = Onboarding(client, path, language, found, tuple(doubts))
+        made = Onboarding(client, path, language, found, tuple(doubts), tuple(unread))
         written = _source(made, _relative(folder, params_folder))
         head = say("init.comment.head", language, path=folder.name, n=len(looks))
         text = client_file(lines, written, head=head, tail=_tail(made))
@@ -148,6 +154,8 @@ def print_onboarding(found: Onboarding, language: Language) -> None:
     _print(console, say(key, language, n=len(found.doubts)))
     for line in _numbered(found.doubts, language):
         _print(console, line)
+    for problem in found.unread:
+        _print(console, say("init.not_read", language, reason=problem.text(language)))
     _print(console, say("init.written", language, path=found.path.as_posix()))
 
 
@@ -179,8 +187,8 @@ def _problems_of_names(client: str, source: Path, path: Path) -> list[Problem]:
     return problems
 
 
-def _looks(source: Path, folder: Path, workspace: Workspace) -> list[Look]:
-    """Every export with its profile; all that cannot be read are named at once."""
+def _looks(source: Path, folder: Path, workspace: Workspace) -> tuple[list[Look], list[Problem]]:
+    """Every export with its profile, and why others cannot be read; one that can is enough to go on."""
     there = [(path, sheet) for path, sheet in find_exports(folder) if source.is_dir() or path == source]
     looks: list[Look] = []
     problems: list[Problem] = []
@@ -194,7 +202,7 @@ def _looks(source: Path, folder: Path, workspace: Workspace) -> list[Look]:
         raise InputError(problems)
     if not looks:
         raise InputError(Problem("init.no_exports", values={"path": source.as_posix()}))
-    return looks
+    return looks, problems
 
 
 def _source(found: Onboarding, path: str) -> CommentedMap:
@@ -218,6 +226,7 @@ def _tail(found: Onboarding) -> list[str]:
     if found.found.unused:
         exports = ", ".join(shown(look.name) for look in found.found.unused)
         lines.append(say("init.comment.unused", language, exports=exports))
+    lines += [say("init.not_read", language, reason=problem.text(language)) for problem in found.unread]
     if found.doubts:
         lines += [say("init.decide_title", language, n=len(found.doubts)), *_numbered(found.doubts, language)]
     return lines

@@ -18,6 +18,7 @@ from kpi_research.periods import Period, as_intervals
 from kpi_research.report.data import RATE, Audience, PageData, Quality
 from kpi_research.report.page import Page
 from kpi_research.run.client import Client, open_client
+from kpi_research.run.settings import Notebook
 from kpi_research.run.studies import study_of
 
 HISTORY_QUARTERS = 8
@@ -30,6 +31,7 @@ def open_page(
     team: str | None = None,
     language: Language = "zh",
     audience: Audience = "manager",
+    report: Notebook | None = None,
 ) -> Page:
     """The page of one team, or of the whole company, in one quarter: what a report notebook begins with.
 
@@ -41,6 +43,8 @@ def open_page(
         `team_id`; the whole company without it.
     audience
         Managers see their own team and its people; the whole company's people are for analysts.
+    report
+        Which report it is; by default the appraisal of a team, or the evidence of the company.
 
     Raises
     ------
@@ -48,7 +52,8 @@ def open_page(
         If the client file, the period or the team is wrong.
     """
     opened = open_client(client)
-    return Page(page_data(opened, opened.known_period(period), team or None, language, audience))
+    data = page_data(opened, opened.known_period(period), team or None, language, audience)
+    return Page(data, report or ("appraisal" if team else "evidence"))
 
 
 def page_data(client: Client, period: Period, team: str | None, language: Language, audience: Audience) -> PageData:

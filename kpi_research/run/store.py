@@ -24,6 +24,7 @@ import pandas as pd
 
 from kpi_research.crm.contract import Contract, hold_to_contract
 from kpi_research.crm.tables import TABLES
+from kpi_research.errors import InputError, Problem
 from kpi_research.integrity.quality import Quality, observe
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.panel import Contributions, base_tables, contributions
@@ -164,6 +165,8 @@ def _build(settings: ClientFile, base: Path, home: Path, inputs: Mapping[str, st
     try:
         with Workspace(building) as workspace:
             contract = hold_to_contract(read_source(settings.source, base, workspace), timezone=settings.timezone)
+            if problems := [*_lost_tables(contract)]:
+                raise InputError(problems)
             parts = _contributions(settings, contract)
             quality = observe(
                 contract.tables,
@@ -191,6 +194,20 @@ def _build(settings: ClientFile, base: Path, home: Path, inputs: Mapping[str, st
         return folder
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _lost_tables(contract: Contract) -> Iterator[Problem]:
+    """Tables of which not one row can be used: a wrong mapping rather than a few wrong rows."""
+    for (table, file), counts in contract.row_counts.groupby(["table", "file"])[["rejected", "kept"]].sum().iterrows():
+        if counts["rejected"] and not counts["kept"]:
+            found = contract.rejected[(contract.rejected["table"] == table) & (contract.rejected["file"] == file)]
+            first = found.iloc[0]
+            values = {
+                "table": table, "rows": int(counts["rejected"]), "column": first["column"], "value": first["value"],
+                "rule": first["rule"],
+            }  # fmt: skip
+            place = file if pd.isna(first["source_row"]) else f"{file}:{first['source_row']}"
+            yield Problem("contract.nothing_kept", place, values)
 
 
 def _contributions(settings: ClientFile, contract: Contract) -> Contributions:

@@ -40,13 +40,6 @@ def derive(proposals: Sequence[Proposal]) -> list[Proposal]:
     return _told_apart(found)
 
 
-def doubts_of_all(proposals: Sequence[Proposal]) -> list[Doubt]:
-    """What is doubtful of the proposals together: nobody listed, owners that are not on the list."""
-    if not _has(proposals, "people"):
-        return [Doubt("no_people", essential=True)]
-    return []
-
-
 def _has(proposals: Iterable[Proposal], table: str) -> bool:
     return any(each.table == table and not each.missing for each in proposals)
 

@@ -70,11 +70,6 @@ class Profile:
         """Whether every row has a value of its own."""
         return self.filled == self.rows == self.distinct > 0
 
-    @property
-    def null_share(self) -> float:
-        """Share of the cells that say nothing."""
-        return 1 - self.filled / self.rows if self.rows else 1.0
-
     def is_form(self, *names: str) -> bool:
         """Whether nearly all filled cells have one of these forms."""
         return self.filled > 0 and sum(self.shares[name] for name in names) >= NEARLY_ALL

@@ -18,8 +18,8 @@ NOON = 13
 """The middle of a working day, around which the diaries of an office lie."""
 SHIFTS = range(-14, 15)
 """Hours between any two zones of the world."""
-FEW_MINUTES = 10
-"""So many activities of one kind that all last the same are a default that nobody changed."""
+FEW_MINUTES, MOST = 10, 0.9
+"""So many activities of one kind of which nearly all last the same: a default that few people change."""
 ZONES_SINCE = 2000
 """No diary of today begins earlier."""
 
@@ -88,7 +88,7 @@ def _checks(given: Given) -> Iterator[Check]:
         "constant_minutes",
         "activities",
         "minutes",
-        lambda rows: (rows.alike >= FEW_MINUTES) & (rows.shortest == rows.longest),
+        lambda rows: (rows.same >= FEW_MINUTES) & (rows.same >= rows.alike * MOST),
         needs=("activities.minutes",),
         rows=_with_usual_minutes,
         among=lambda rows: rows.minutes.notnull(),
@@ -96,12 +96,12 @@ def _checks(given: Given) -> Iterator[Check]:
 
 
 def _with_usual_minutes(tables: Mapping[str, ir.Table]) -> ir.Table:
-    """Activities with how many of their person and kind have minutes, and the fewest and most of these."""
+    """Activities with how many of their person and kind have minutes, and how many of these the same."""
     rows = tables["activities"]
-    usual = rows.group_by("person_id", "kind").aggregate(
-        alike=rows.minutes.count(), shortest=rows.minutes.min(), longest=rows.minutes.max()
+    return rows.mutate(
+        alike=rows.minutes.count().over(group_by=["person_id", "kind"]),
+        same=rows.minutes.count().over(group_by=["person_id", "kind", "minutes"]),
     )
-    return rows.left_join(usual, ["person_id", "kind"])
 
 
 def _night(given: Given) -> Measured:

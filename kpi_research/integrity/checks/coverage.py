@@ -15,6 +15,8 @@ RECORDS = {
     "contracts": ("owner_id", "signed_at"),
 }
 """Whose they are and when they came about."""
+FEW_DAYS = 5
+"""In less than a week of work, a month that begins or ends, silence tells nothing."""
 COLUMNS = ["person_id", "month", "working_days", *RECORDS, "status"]
 
 
@@ -24,7 +26,7 @@ def coverage(given: Given) -> pd.DataFrame:
     Returns
     -------
     `person_id, month` (`2026-03`), `working_days, activities, opportunities, contracts, status`: `recorded`, `silent`
-    (working days, no record), `absent` (neither).
+    (a week of work or more, no record), `absent` (no record, less than a week of work).
     """
     roster = given.roster
     if roster.empty:
@@ -35,14 +37,14 @@ def coverage(given: Given) -> pd.DataFrame:
         frame = frame.join(_records(table, given), how="outer")
     frame = frame.fillna(0).astype("int64").reset_index()
     frame = frame[frame["month"].between(days["month"].min(), days["month"].max())]
-    kept, there = frame[[*RECORDS]].sum(axis=1) > 0, frame["working_days"] > 0
+    kept, there = frame[[*RECORDS]].sum(axis=1) > 0, frame["working_days"] >= FEW_DAYS
     frame["status"] = np.select([kept, there], ["recorded", "silent"], "absent")
     return frame.sort_values(["person_id", "month"], ignore_index=True)[COLUMNS]
 
 
 def measured(months: pd.DataFrame, given: Given) -> Iterator[Measured]:
     """Months of work without any record, and people who never recorded anything."""
-    worked = months[months["working_days"] > 0]
+    worked = months[(months["working_days"] > 0) & (months["status"] != "absent")]
     tables = [name for name in RECORDS if name in given.filled]
     missing = "activities" if not tables else "" if len(worked) else NO_ROWS
     silent = worked["status"].eq("silent")

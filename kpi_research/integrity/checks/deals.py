@@ -81,7 +81,7 @@ def _untouched(given: Given) -> Check:
 
 
 CHECKS = (
-    _empty("no_amount", "amount"),
+    Check("no_amount", "opportunities", "amount", lambda rows: rows.amount.isnull() | (rows.amount == 0)),
     _empty("no_owner", "owner_id"),
     _empty("no_stage", "stage"),
     Check("no_stage_history", "opportunities", "stage", lambda rows: rows.changed.isnull(), rows=with_changes),

@@ -11,7 +11,7 @@ from kpi_research.crm.tables import TABLES
 from kpi_research.integrity.check import Check, Given, Measured, counted
 from kpi_research.periods import ONE_DAY
 
-UNIT = 1000
+UNIT = 1000.0
 """A sum so many times the usual one is in another unit: 万 counts ten thousands."""
 MINUTES_A_DAY = 1440
 LATITUDES, LONGITUDES = 90, 180
@@ -24,6 +24,9 @@ TIMES = {
     "payments": "paid_at",
 }
 CURRENCIES = ("opportunities", "contracts")
+ASTRAY_DAYS = 92
+"""A quarter in which next to nothing happens and then something does: a wrong year rather than a sale."""
+_DAY = 86_400
 
 
 def measured(given: Given) -> Iterator[Measured]:
@@ -38,6 +41,7 @@ def _checks(given: Given) -> Iterator[Check]:
     yield from (_wrong_unit(table) for table in CURRENCIES)
     end = dt.datetime.combine(given.until + ONE_DAY, dt.time())
     yield from (_future(table, column, end) for table, column in TIMES.items())
+    yield from (_astray(table, column) for table, column in TIMES.items())
     yield Check(
         "impossible_minutes",
         "activities",
@@ -70,14 +74,15 @@ def _negative(table: str, column: str) -> Check:
 def _wrong_unit(table: str) -> Check:
     def with_usual(tables: Mapping[str, ir.Table]) -> ir.Table:
         rows = tables[table]
-        paid = rows.filter(rows.amount > 0)
-        return rows.cross_join(paid.aggregate(usual=paid.amount.cast("float64").median()))
+        # a sum of thirteen digits times a thousand is more than a decimal holds
+        rows = rows.mutate(sum=rows.amount.cast("float64"))
+        return rows.cross_join(rows.filter(rows["sum"] > 0).aggregate(usual=rows["sum"].median()))
 
     return Check(
         "wrong_unit",
         table,
         "amount",
-        lambda rows: (rows.amount >= rows.usual * UNIT) | (rows.amount * UNIT <= rows.usual),
+        lambda rows: (rows["sum"] >= rows.usual * UNIT) | (rows["sum"] * UNIT <= rows.usual),
         needs=(f"{table}.amount",),
         rows=with_usual,
         among=lambda rows: rows.amount > 0,
@@ -92,6 +97,24 @@ def _future(table: str, column: str, end: dt.datetime) -> Check:
         lambda rows: rows[column] >= end,
         needs=(f"{table}.{column}",),
         among=lambda rows: rows[column].notnull(),
+    )
+
+
+def _astray(table: str, column: str) -> Check:
+    """Times so late that the data would be taken to reach that far, and every month before it to be silent."""
+
+    def with_last(tables: Mapping[str, ir.Table]) -> ir.Table:
+        rows = tables[table].mutate(second=lambda t: t[column].epoch_seconds())
+        return rows.cross_join(rows.aggregate(last=rows.second.quantile(0.99)))
+
+    return Check(
+        "astray_time",
+        table,
+        column,
+        lambda rows: rows.second > rows["last"] + ASTRAY_DAYS * _DAY,
+        needs=(f"{table}.{column}",),
+        rows=with_last,
+        among=lambda rows: rows.second.notnull(),
     )
 
 

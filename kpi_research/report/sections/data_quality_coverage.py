@@ -20,7 +20,7 @@ RECORDS = ["activities", "opportunities", "contracts"]
 def build(page: PageData) -> Iterator[Block]:
     """Managers see how many, not who."""
     months, title = page.quality.coverage, say("data_quality.coverage.title", page.language)
-    worked = months[months["working_days"] > 0] if len(months) else months
+    worked = months[(months["working_days"] > 0) & (months["status"] != "absent")] if len(months) else months
     if worked.empty:
         text = (say("data_quality.coverage.none", page.language),)
         yield Block("data_quality_coverage", title, text=text, status="no_data")
