@@ -64,10 +64,12 @@ def test_both_roads_give_the_same_rows(tmp_path, workspace, file):
     path.write_bytes(content.encode())
     layout = Layout(delimiter, 1, 0, tuple(f"h{i}" for i in range(width)), 1)
     source = TextFile(path, path.name, "utf-8")
-    lazily = read_lazily(source, layout, workspace)
+    lazily = read_lazily(source, layout, workspace=workspace)
     if lazily is None:
         return
-    assert as_read(workspace, lazily, width) == as_read(workspace, read_exactly(source, layout, workspace), width)
+    assert as_read(workspace, lazily, width) == as_read(
+        workspace, read_exactly(source, layout, workspace=workspace), width
+    )
 
 
 def test_the_fast_road_is_taken_for_most_well_written_files(tmp_path, workspace):
@@ -78,6 +80,9 @@ def test_the_fast_road_is_taken_for_most_well_written_files(tmp_path, workspace)
     path = tmp_path / "x.csv"
     path.write_bytes(out.getvalue().encode())
     source = TextFile(path, path.name, "utf-8")
-    lazily, exactly = read_lazily(source, layout, workspace), read_exactly(source, layout, workspace)
+    lazily, exactly = (
+        read_lazily(source, layout, workspace=workspace),
+        read_exactly(source, layout, workspace=workspace),
+    )
     expected = [(i, tuple(cell or None for cell in row)) for i, row in enumerate(rows, 2)]
     assert as_read(workspace, lazily, 3) == as_read(workspace, exactly, 3) == expected

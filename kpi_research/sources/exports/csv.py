@@ -45,7 +45,7 @@ def open_csv(
     """
     text = open_text(path, workspace, encoding=encoding)
     layout = find_layout(text, delimiter=delimiter, header_row=header_row)
-    found = read_lazily(text, layout, workspace) or read_exactly(text, layout, workspace)
+    found = read_lazily(text, layout, workspace=workspace) or read_exactly(text, layout, workspace=workspace)
     steps = found.steps
     if layout.titles:
         below = steps[0].before if steps else found.records
@@ -54,7 +54,7 @@ def open_csv(
     return Export(path.name, workspace.engine.table(found.table), layout.names, layout.header + 1, steps, details)
 
 
-def read_lazily(text: TextFile, layout: Layout, workspace: Workspace) -> CsvRows | None:
+def read_lazily(text: TextFile, layout: Layout, *, workspace: Workspace) -> CsvRows | None:
     """A view over the file, or None if it cannot be trusted to show every row in its place."""
     if layout.lines is None or _may_have_footer(text.path, layout.delimiter, layout.lines):
         return None

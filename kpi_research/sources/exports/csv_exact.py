@@ -52,7 +52,7 @@ class _Found:
     problems: list[Problem] = field(default_factory=list)
 
 
-def read_exactly(text: TextFile, layout: Layout, workspace: Workspace) -> CsvRows:
+def read_exactly(text: TextFile, layout: Layout, *, workspace: Workspace) -> CsvRows:
     """Rows as a table with `source_row`; blank rows and the footer are cut.
 
     Raises

@@ -111,9 +111,9 @@ def _candidates(head: bytes) -> list[str]:
 def _checked(path: Path, encoding: str, target: Path) -> tuple[Verdict, Path]:
     size = path.stat().st_size
     if codecs.lookup(encoding).name in ("utf-8", "utf-8-sig"):
-        return transcode.transcode(str(path), "utf-8", 0, size), path
+        return transcode.transcode(str(path), "utf-8", start=0, end=size), path
     if size < LARGE or encoding.lower() not in GB:
-        return transcode.transcode(str(path), encoding, 0, size, target=str(target)), target
+        return transcode.transcode(str(path), encoding, start=0, end=size, target=str(target)), target
     return _in_processes(path, size, target), target
 
 

@@ -31,7 +31,7 @@ class Verdict(NamedTuple):
     nul: int | None = None
 
 
-def transcode(path: str, encoding: str, start: int, end: int, *, target: str | None = None) -> Verdict:
+def transcode(path: str, encoding: str, *, start: int, end: int, target: str | None = None) -> Verdict:
     """Check the bytes from `start` to `end`; write them to `target` as UTF-8."""
     with open(path, "rb") as source:  # noqa: PTH123
         if target is None:
@@ -67,4 +67,4 @@ def _chunks(source: BinaryIO, start: int, end: int) -> Iterator[tuple[int, bytes
 
 if __name__ == "__main__":
     path, encoding, start, end, target = sys.argv[1:]
-    sys.stdout.write(json.dumps(transcode(path, encoding, int(start), int(end), target=target)))
+    sys.stdout.write(json.dumps(transcode(path, encoding, start=int(start), end=int(end), target=target)))
