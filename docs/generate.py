@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from systems import systems
 
 from kpi_research.kpis.catalogue import catalogue, lineage
 from kpi_research.kpis.definition import Kpi
@@ -35,6 +36,7 @@ from kpi_research.sources.mapping import (
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 ENVIRONMENT, DICTIONARY, CLIENT_FILE = ROOT / "environment.yml", DOCS / "kpi-dictionary.md", DOCS / "client-file.md"
+SYSTEMS = DOCS / "systems.md"
 KEYS = DOCS / "client-keys.toml"
 BEGIN, END = "<!-- keys: written by docs/check.py --write -->", "<!-- end of keys -->"
 WRITTEN = "<!-- Written by docs/check.py --write from the definitions in kpi_research/kpis/. -->"
@@ -54,7 +56,7 @@ CONDA_NAMES = {"ibis-framework": "ibis-duckdb", "duckdb": "python-duckdb", "matp
 
 def generated() -> dict[Path, str]:
     """Every generated file with the text that it should have."""
-    return {ENVIRONMENT: environment(), DICTIONARY: dictionary(), CLIENT_FILE: client_file()}
+    return {ENVIRONMENT: environment(), DICTIONARY: dictionary(), CLIENT_FILE: client_file(), SYSTEMS: systems()}
 
 
 def pyproject() -> dict[str, Any]:
@@ -183,7 +185,7 @@ def client_file() -> str:
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every key of a model and of the models within it, by its path; `[]` is a list's item, `<name>` a mapping's.
 
-    What stands in several places is listed once: by the name in `ELSEWHERE`, or as the source that a merged one is made of.
+    What stands in several places is listed once: by the name in `ELSEWHERE`, or as the source a merged one is made of.
     """
     for name, field in model.model_fields.items():
         inner = list(_models(field.annotation))

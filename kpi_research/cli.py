@@ -123,10 +123,13 @@ def _run(given: argparse.Namespace, language: Language) -> int:
 
     print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
     client = open_client(given.client)
-    latest = [period.name for period in client.periods("quarter")[-1:]]
-    if not (given.period or latest):
-        print(say("cli.no_quarter", language, until=client.data.parts.until.isoformat()), file=sys.stderr)  # noqa: T201
-        return WRONG_INPUT
+    if not client.periods("quarter"):
+        only = any(report.notebook == "data_quality" for report in client.settings.reports)
+        key = "cli.only_quality" if only else "cli.no_quarter"
+        print(say(key, language, until=client.data.parts.until.isoformat()), file=sys.stderr)  # noqa: T201
+        if not only:
+            return WRONG_INPUT
+    latest = [period.name for period in client.reported_quarters()[-1:]]
     return _make(client, given.period or latest, given, language)
 
 

@@ -230,7 +230,7 @@ def _days_in(intervals: pd.DataFrame) -> pd.DataFrame:
         pd.DataFrame({"day": pd.date_range(start, end, inclusive="left"), "period": period})
         for period, start, end in intervals[["period", "start", "end"]].itertuples(index=False)
     ]
-    return pd.concat(days, ignore_index=True)
+    return pd.concat(days, ignore_index=True) if days else pd.DataFrame({"day": pd.to_datetime([]), "period": []})
 
 
 def _with_entity(frame: pd.DataFrame, parts: Contributions, level: Level) -> pd.DataFrame:

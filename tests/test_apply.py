@@ -55,6 +55,8 @@ def test_values_are_found_in_any_case_and_the_rest_becomes_what_the_star_says():
     assert rows["kind"].fillna("").tolist() == ["call", "visit", "other", ""]
     _, rows = mapped("activities", text, columns=columns, values={"kind": {"call": "call"}})
     assert rows["kind"].fillna("").tolist() == ["call", "拜访", "其他", ""]
+    _, rows = mapped("activities", text, columns=columns, values={"kind": {"": "note", "*": "other"}})
+    assert rows["kind"].tolist() == ["other", "other", "other", "note"]
 
 
 def test_the_first_case_that_a_row_meets_decides():

@@ -131,7 +131,10 @@ def test_the_client_is_in_order_before_it_is_broken(tmp_path, capsys):
 
 
 def test_problems_of_several_files_are_said_at_once(tmp_path, capsys):
-    path = write(tmp_path, {"exports/people.csv": b"id,name,id\n1,a,2\n", "exports/contracts.csv": b"no,who,date\nK1,P1,2025-01-05,10\n"})
+    path = write(
+        tmp_path,
+        {"exports/people.csv": b"id,name,id\n1,a,2\n", "exports/contracts.csv": b"no,who,date\nK1,P1,2025-01-05,10\n"},
+    )
     assert main(["check", str(path), "--language", "en"]) == WRONG_INPUT
     told = capsys.readouterr().err
     assert "people.csv" in told and "contracts.csv" in told

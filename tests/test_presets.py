@@ -5,6 +5,7 @@ import itertools
 import json
 import re
 import shutil
+import sys
 from pathlib import Path
 
 import openpyxl
@@ -21,6 +22,9 @@ from kpi_research.sources.mapping import Source, parts_of
 from kpi_research.sources.preset import PresetTable, find_preset, load_presets, normalise, preset_rows, resolve
 from kpi_research.sources.read import read_source
 from kpi_research.sources.workspace import Workspace
+
+sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
+from systems import systems
 
 FILES = sorted(presets.FOLDER.glob("*.yaml"))
 EXPORTS = Path(__file__).with_name("exports")
@@ -126,6 +130,18 @@ def test_the_listing_has_a_row_for_every_preset():
     assert salesforce["role"] == "crm" and salesforce["confidence"] == "D"
     assert "opportunities D" in salesforce["tables"].split(", ")
     assert set(rows["zoho"]) == {"system", "label_zh", "label_en", "role", "tables", "confidence"}
+
+
+def test_the_page_of_systems_has_every_grade():
+    page = systems()
+    header = next(line for line in page.splitlines() if line.startswith("| table"))
+    columns = [cell.strip(" `") for cell in header.split("|")]
+    for name, preset in load_presets().items():
+        for table in {each.table for each in preset.tables}:
+            row = next(line for line in page.splitlines() if line.startswith(f"| `{table}`"))
+            best = min((each.confidence for each in preset.tables if each.table == table), key="DSIN".index)
+            assert row.split("|")[columns.index(name)].strip() == best
+        assert all(question in page for question in (*preset.ask.zh, *preset.ask.en))
 
 
 # -------------------------------------------------------------------------------------------------------------- fitting

@@ -22,7 +22,14 @@ ROWS = [
 ]  # fmt: skip
 MAPPING = {
     "file": "acts.csv",
-    "columns": {"编号": "activity_id", "客户": "account_id", "负责人": "person_id", "类型": "kind", "时间": "occurred_at", "时长": "minutes"},
+    "columns": {
+        "编号": "activity_id",
+        "客户": "account_id",
+        "负责人": "person_id",
+        "类型": "kind",
+        "时间": "occurred_at",
+        "时长": "minutes",
+    },
     "values": {"kind": {"拜访": "visit", "电话": "call", "演示": "demo"}},
 }
 ENCODINGS = ["utf-8", "utf-8-sig", "gbk", "gb18030", "utf-16"]
@@ -66,12 +73,26 @@ def test_order_encoding_and_unmapped_names_change_nothing(rows, encoding, other)
 @given(
     st.integers(0, len(ROWS) - 1),
     st.integers(0, len(CANONICAL) - 1),
-    st.one_of(st.text(max_size=12), st.sampled_from(["", "2025-02-30", "1.23E+17", "∞", "=1+1", "'; drop table", "9" * 40, "--", "03/04/2025", "１２"])),
+    st.one_of(
+        st.text(max_size=12),
+        st.sampled_from(
+            ["", "2025-02-30", "1.23E+17", "∞", "=1+1", "'; drop table", "9" * 40, "--", "03/04/2025", "１２"]
+        ),
+    ),
 )
 def test_a_damaged_cell_is_turned_away_or_changes_only_its_own_value(at, column, damage):
     damage = damage.replace("\x00", "").replace("\r", "").encode("utf-8", "ignore").decode()
     rows = [list(row) for row in ROWS]
-    place = HEADER.index({"activity_id": "编号", "account_id": "客户", "person_id": "负责人", "kind": "类型", "occurred_at": "时间", "minutes": "时长"}[CANONICAL[column]])
+    place = HEADER.index(
+        {
+            "activity_id": "编号",
+            "account_id": "客户",
+            "person_id": "负责人",
+            "kind": "类型",
+            "occurred_at": "时间",
+            "minutes": "时长",
+        }[CANONICAL[column]]
+    )
     rows[at][place] = damage
     kept, rejected, counts = read(HEADER, rows)
     others = EXPECTED[EXPECTED.index != at]

@@ -6,7 +6,7 @@ DuckDB loads time zones only into its own types: what comes back here is always 
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import ibis
 import ibis.expr.datatypes as dt
@@ -33,8 +33,13 @@ SPACE = " \t\r\n\f\v\u00a0\u3000\ufeff\u200b"
 
 
 def trim(text: ir.StringValue) -> ir.StringValue:
-    """Text without the space around it."""
-    return _trim(text, SPACE)
+    """Text without the space around it; most has none, and looking is cheaper than cutting."""
+    return text.re_search(f"^[{SPACE}]|[{SPACE}]$").ifelse(_trim(text, SPACE), text)
+
+
+def one_of(text: ir.StringValue, words: Sequence[str]) -> ir.BooleanValue:
+    """Whether a text is one of some words. `isin` would be a join to DuckDB, which costs more and holds memory."""
+    return ibis.array([*words]).contains(text)
 
 
 @ibis.udf.scalar.builtin(name="timezone")

@@ -13,7 +13,7 @@ import pandas as pd
 
 from kpi_research.crm.engine import selections_apart
 from kpi_research.crm.raw import COUNTED, LEFT_OUT, SOURCE_ROW, RawTable
-from kpi_research.crm.table import ENGINE_TYPES, Table
+from kpi_research.crm.table import ENGINE_TYPES, Column, Table
 from kpi_research.crm.typing import Reading
 
 PART, BROKEN, CELLS = "part", "broken", "cells"
@@ -100,7 +100,7 @@ def _typed_rows(table: Table, raw: RawTable, timezone: str) -> tuple[ir.Table, t
         rows[f"{FLAG}{n}"].ifelse(ibis.literal(1 << n, "int64"), ibis.literal(0, "int64")) for n in range(len(rules))
     ]
     every = {
-        name: rows[name] if name in readings else ibis.null(ENGINE_TYPES[column.kind])
+        name: _meant(rows, name, column) if name in readings else ibis.null(ENGINE_TYPES[column.kind])
         for name, column in table.columns.items()
     }
     rows = rows.select(
@@ -112,6 +112,14 @@ def _typed_rows(table: Table, raw: RawTable, timezone: str) -> tuple[ir.Table, t
     texts = ibis.array([rows[TEXT + name] for _, name in rules])
     cells = (rows[BROKEN] != 0).ifelse(texts, ibis.null("array<string>"))
     return rows.select(*table.columns, *BESIDE, BROKEN, **{CELLS: cells}), rules
+
+
+def _meant(rows: ir.Table, name: str, column: Column) -> ir.Value:
+    """A column where it means something."""
+    if column.only_where is None or column.only_where[0] not in rows.columns:
+        return rows[name]
+    other, values = column.only_where
+    return rows[other].isin(values).ifelse(rows[name], ibis.null(ENGINE_TYPES[column.kind]))
 
 
 def _any(rows: ir.Table, rules: tuple[tuple[str, str], ...], name: str) -> ir.BooleanValue:

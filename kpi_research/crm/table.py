@@ -37,6 +37,9 @@ class Column:
         Whether a row may lack it. A table may lack a nullable column altogether.
     refers
         The table whose key it repeats. `unmatched` says whether a row without partner is rejected or only counted.
+    only_where
+        Another column and its values, where this one means something only in such rows: systems that keep one day for
+        both plan and fact fill it in others too. There it is empty.
     """
 
     kind: ColumnKind
@@ -44,6 +47,7 @@ class Column:
     choices: tuple[str, ...] = ()
     refers: str | None = None
     unmatched: Severity = "count"
+    only_where: tuple[str, tuple[str, ...]] | None = None
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ _TABLES = (
             "created_at": _TIME,
             "stage": _TEXT,
             "expected_close_on": _DATE,
-            "closed_at": _TIME,
+            "closed_at": Column("time", nullable=True, only_where=("outcome", ("won", "lost", "void"))),
             "outcome": Column("choice", choices=("won", "lost", "void", "open")),
         },
         (Rule(closed_after_created), Rule(closed_when_decided)),

@@ -12,11 +12,14 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
-from kpi_research.crm.engine import extract, from_zone, make_timestamp, strptime, to_zone, trim
+from kpi_research.crm.engine import extract, from_zone, make_timestamp, one_of, strptime, to_zone, trim
 from kpi_research.crm.raw import Forms
 from kpi_research.crm.table import Column
 
-DATE_FORMATS = ("%Y年%m月%d日", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日 %H:%M:%S", "%Y.%m.%d", "%Y%m%d", "%Y%m%d%H%M%S")
+DATE_FORMATS = (
+    "%Y年%m月%d日", "%Y年%m月%d日 %H:%M", "%Y年%m月%d日 %H:%M:%S", "%Y.%m.%d", "%Y.%m.%d %H:%M", "%Y.%m.%d %H:%M:%S",
+    "%Y%m%d", "%Y%m%d%H%M%S",
+)  # fmt: skip
 """Unambiguous forms besides those with the year first and `-` or `/` between."""
 POSSIBLE_YEARS = (1990, 2100)
 NO_DATES = ("0000-00-00", "0000-00-00 00:00:00")
@@ -123,7 +126,10 @@ def blank_to_null(value: ir.Value, nulls: tuple[str, ...] = ()) -> ir.StringValu
     if not type_.is_string():
         return value.cast("string")
     text = trim(value)
-    return text.isin([*NULLS, *nulls]).ifelse(ibis.null("string"), text)
+    words = [*NULLS, *nulls]
+    return ibis.cases(
+        (text.length() > max(map(len, words)), text), (one_of(text, words), ibis.null("string")), else_=text
+    )
 
 
 def number_of(value: ir.Value, text: ir.StringValue) -> ir.FloatingValue:
@@ -132,7 +138,7 @@ def number_of(value: ir.Value, text: ir.StringValue) -> ir.FloatingValue:
         return value.cast("float64")
     plain = text.contains("_").ifelse(ibis.null("float64"), text.try_cast("float64"))
     figure = extract(text, MONEY, 2).replace(",", "").replace("，", "").try_cast("float64")
-    sign = extract(text, MONEY, 1).isin(["-", "("]).ifelse(-1.0, 1.0)
+    sign = one_of(extract(text, MONEY, 1), ["-", "("]).ifelse(-1.0, 1.0)
     named = extract(text, MONEY, 3)
     factor = named.cases(*((name, ibis.literal(by)) for name, by in FACTORS.items()), else_=1.0)
     return ibis.coalesce(plain, figure * sign * factor)
@@ -155,7 +161,7 @@ def _identifier(value: ir.Value, text: ir.StringValue, _: Column) -> Typed:
 
 
 def _choice(_: ir.Value, text: ir.StringValue, column: Column) -> Typed:
-    foreign = text.notnull() & ~text.isin(column.choices)
+    foreign = text.notnull() & ~one_of(text, column.choices)
     return Typed(foreign.ifelse(ibis.null("string"), text), {"not_a_choice": foreign})
 
 
@@ -168,14 +174,14 @@ def _flag(value: ir.Value, text: ir.StringValue, _: Column) -> Typed:
     if value.type().is_boolean():
         return Typed(value)
     lower = text.lower()
-    flag = ibis.cases((lower.isin(YES), True), (lower.isin(NO), False), else_=ibis.null("boolean"))
-    return Typed(flag, {"not_yes_or_no": text.notnull() & ~lower.isin([*YES, *NO])})
+    flag = ibis.cases((one_of(lower, YES), True), (one_of(lower, NO), False), else_=ibis.null("boolean"))
+    return Typed(flag, {"not_yes_or_no": text.notnull() & ~one_of(lower, [*YES, *NO])})
 
 
 def _times(time: ir.Value, text: ir.StringValue, column: Column) -> Typed:
     unknown = ((time.year() >= NEVER) | (time.truncate("D") == ibis.timestamp(EPOCH_DAY))).fill_null(False)
     possible = time.year().between(*POSSIBLE_YEARS).fill_null(False)
-    said = text.notnull() & ~text.isin(NO_DATES)
+    said = text.notnull() & ~one_of(text, NO_DATES)
     broken = {"not_a_date": said & time.isnull(), "impossible_date": time.notnull() & ~possible & ~unknown}
     time = (possible & ~unknown).ifelse(time, ibis.null("timestamp(6)"))
     return Typed(time.truncate("D") if column.kind == "date" else time, broken)

@@ -55,16 +55,21 @@ class Client:
         found = periods_between(first, parts.until, grain, self.settings.fiscal_year_starts)
         return [each for each in found if first - each.start <= FIRST_DAYS_MISSING and each.end <= parts.until_end]
 
+    def reported_quarters(self) -> list[Period]:
+        """The whole quarters; where there is none, that in which the data end: only their quality is reported for it."""
+        until, starts = self.data.parts.until, self.settings.fiscal_year_starts
+        return self.periods("quarter") or [Period.containing(until, "quarter", starts)]
+
     def known_period(self, name: str) -> Period:
-        """The whole quarter of this name.
+        """The quarter of this name, one of those that are reported.
 
         Raises
         ------
         InputError
-            If the name names no period, or no whole quarter of the data.
+            If the name names no period, or no quarter that is reported.
         """
         period = Period.parse(name, self.settings.fiscal_year_starts)
-        known = self.periods("quarter")
+        known = self.reported_quarters()
         if period not in known:
             values = {"period": name, "until": self.data.parts.until.isoformat()}
             allowed = tuple(quarter.name for quarter in reversed(known))
@@ -135,9 +140,16 @@ class Client:
         )
 
     def study(self, *, upto: Period | None = None) -> Study:
-        """Which of the client's predictors predict its outcome, on all whole months up to a period's end."""
+        """Which of the client's predictors predict its outcome, on all whole months up to a period's end.
+
+        Without one whole month it says of every KPI that nothing can be said, on the month that the data end in.
+        """
         names = [kpi.name for kpi in self.predictors()]
-        rows = self.panel(every=self.settings.plan.grain, level="person", upto=upto)
+        grain = self.settings.plan.grain
+        rows = self.panel(every=grain, level="person", upto=upto)
+        if rows.empty:
+            month = Period.containing(self.data.parts.until, grain, self.settings.fiscal_year_starts)
+            rows = panel(self.data.parts, as_intervals([month]), "person")
         return study(
             rows,
             outcome=self.settings.outcome,

@@ -64,7 +64,7 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         allowed = tuple(_entity_names(client))
         raise InputError(Problem("report.no_such_team", values={"team": team}, given=team, allowed=allowed))
     members = team_members(client, period, team)
-    quarters = [quarter for quarter in client.periods("quarter") if quarter <= period][-HISTORY_QUARTERS:]
+    quarters = [quarter for quarter in client.reported_quarters() if quarter <= period][-HISTORY_QUARTERS:]
     history = panel(client.data.parts.of(level, [entity]), as_intervals(quarters), level)
     analyst = audience == "analyst"
     return PageData(

@@ -21,6 +21,8 @@ from kpi_research.run.settings import ReportSettings
 
 EXPORT = "kpi_research.run.export:write_page"
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
+OF_ANY_PERIOD = ("data_quality",)
+"""Notebooks that say something true of a quarter that is not over."""
 RESERVED = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
 """Names that Windows keeps for devices."""
 PACKAGES = (
@@ -76,7 +78,9 @@ def reports(
     problems += [_not_there("report.no_such_team", name, present) for name in teams if name not in present]
     if problems:
         raise InputError(problems)
+    whole = period in client.periods("quarter")
     wanted = [each for each in client.settings.reports if not notebooks or each.notebook in notebooks]
+    wanted = [each for each in wanted if whole or each.notebook in OF_ANY_PERIOD]
     found = []
     for report in wanted:
         if report.per == "team":

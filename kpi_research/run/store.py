@@ -198,15 +198,16 @@ def _build(settings: ClientFile, base: Path, home: Path, inputs: Mapping[str, st
 
 def _lost_tables(contract: Contract) -> Iterator[Problem]:
     """Tables of which not one row can be used: a wrong mapping rather than a few wrong rows."""
-    for (table, file), counts in contract.row_counts.groupby(["table", "file"])[["rejected", "kept"]].sum().iterrows():
-        if counts["rejected"] and not counts["kept"]:
-            found = contract.rejected[(contract.rejected["table"] == table) & (contract.rejected["file"] == file)]
+    cells = contract.rejected[~contract.rejected["rule"].str.startswith("not_in_")]
+    for table, counts in contract.row_counts.groupby("table")[["rejected", "kept"]].sum().iterrows():
+        found = cells[cells["table"] == table]
+        if len(found) and not counts["kept"]:
             first = found.iloc[0]
             values = {
                 "table": table, "rows": int(counts["rejected"]), "column": first["column"], "value": first["value"],
                 "rule": first["rule"],
             }  # fmt: skip
-            place = file if pd.isna(first["source_row"]) else f"{file}:{first['source_row']}"
+            place = first["file"] if pd.isna(first["source_row"]) else f"{first['file']}:{first['source_row']}"
             yield Problem("contract.nothing_kept", place, values)
 
 

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 import ibis
 import ibis.expr.types as ir
 
+from kpi_research.crm.engine import one_of
 from kpi_research.crm.raw import LEFT_OUT, SOURCE_ROW, Forms, RawTable, Step
 from kpi_research.crm.tables import TABLES
 from kpi_research.crm.typing import blank_to_null, number_of
@@ -20,6 +21,8 @@ from kpi_research.sources.export import Export
 from kpi_research.sources.mapping import OTHERS, Case, OneOrMore, TableMapping
 from kpi_research.sources.mapping_problems import mapping_problems
 
+BETWEEN = {"id": "/", "period": "-"}
+"""What stands between joined texts, by kind or name of the column; otherwise a space, as between a date and a time."""
 ALL = ""
 """In `Forms.dates`: the form of all columns that are not named."""
 
@@ -68,7 +71,7 @@ def _canonical(name: str, rows: ir.Table, mapping: TableMapping) -> ir.Table:
         for target in [targets] if isinstance(targets, str) else targets:
             columns[target] = rows[source]
     for target, sources in mapping.join.items():
-        between = " " if TABLES[name].columns[target].kind in ("date", "time") else "/"
+        between = BETWEEN.get(target) or BETWEEN.get(TABLES[name].columns[target].kind, " ")
         columns[target] = _joined([blank_to_null(rows[source]) for source in sources], between)
     for target, cases in mapping.cases.items():
         columns[target] = _first_case(rows, cases)
@@ -80,15 +83,14 @@ def _canonical(name: str, rows: ir.Table, mapping: TableMapping) -> ir.Table:
         columns[target] = _renamed(blank_to_null(columns[target]), renamed)
     for target, before in mapping.prefix.items():
         columns[target] = ibis.literal(before) + blank_to_null(columns[target])
-    if mapping.ids == "salesforce":
-        for target in columns:
-            if TABLES[name].columns[target].kind == "id":
-                columns[target] = reshape.salesforce_18(blank_to_null(columns[target]))
+    ids = [target for target in columns if mapping.ids and TABLES[name].columns[target].kind == "id"]
+    columns |= {target: blank_to_null(columns[target]) for target in ids}
     if SOURCE_ROW in rows.columns:
         columns[SOURCE_ROW] = rows[SOURCE_ROW]
     if mapping.where or mapping.unless:
         columns[LEFT_OUT] = _left_out(rows, mapping)
-    return rows.select(**columns)
+    named = rows.select(**columns)
+    return named.mutate(**{target: reshape.salesforce_18(named[target]) for target in ids}) if ids else named
 
 
 def _left_out(rows: ir.Table, mapping: TableMapping) -> ir.StringValue:
@@ -101,7 +103,7 @@ def _left_out(rows: ir.Table, mapping: TableMapping) -> ir.StringValue:
 def _is_one_of(value: ir.Value, wanted: OneOrMore) -> ir.BooleanValue:
     """Whether a cell says one of some words, in capitals or not; an empty cell says the empty word."""
     words = [word.strip().lower() for word in ([wanted] if isinstance(wanted, str) else wanted)]
-    return blank_to_null(value).lower().fill_null("").isin(words)
+    return one_of(blank_to_null(value).lower().fill_null(""), words)
 
 
 def _joined(texts: list[ir.StringValue], between: str) -> ir.StringValue:
@@ -126,14 +128,15 @@ def _picked(text: ir.StringValue, pattern: str) -> ir.StringValue:
 
 
 def _renamed(text: ir.StringValue, renamed: Mapping[str, str]) -> ir.StringValue:
-    """Values by their names, in capitals or not; others as they are, or as `OTHERS` says."""
+    """Values by their names, in capitals or not; others as they are, or as `OTHERS` says; empty cells by the empty name."""
     folded: dict[str, str] = {}
     for given, value in renamed.items():
         folded.setdefault(given.strip().lower(), value)
-    otherwise = folded.pop(OTHERS, None)
+    otherwise, empty = folded.pop(OTHERS, None), folded.pop("", None)
     pairs = [(word, ibis.literal(value)) for word, value in folded.items()]
     rest = text if otherwise is None else text.isnull().ifelse(ibis.null("string"), ibis.literal(otherwise))
-    return text.lower().cases(*pairs, else_=rest) if pairs else rest
+    found = text.lower().cases(*pairs, else_=rest) if pairs else rest
+    return found if empty is None else ibis.coalesce(found, ibis.literal(empty))
 
 
 def _one_row_a_record(rows: ir.Table, mapping: TableMapping, steps: list[Step]) -> ir.Table:

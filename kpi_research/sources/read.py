@@ -9,6 +9,7 @@ from typing import Any
 
 import ibis
 
+from kpi_research.crm.engine import selections_apart
 from kpi_research.crm.raw import RawTable
 from kpi_research.crm.tables import TABLES
 from kpi_research.crm.typing import is_native
@@ -49,7 +50,8 @@ def read_source(source: Source, folder: Path, workspace: Workspace) -> Raw:
     InputError
         All missing files, unreadable files, unknown columns and unknown tables at once.
     """
-    return _READERS[type(source)](source, folder, workspace)
+    with selections_apart():
+        return _READERS[type(source)](source, folder, workspace)
 
 
 def files_of(source: Source, folder: Path) -> list[Path]:

@@ -17,6 +17,8 @@ from kpi_research.sources.mapping import TableMapping, Unfold, Unpivot
 
 SUFFIXES = "ABCDEFGHIJKLMNOPQRSTUVWXYZ012345"
 """The characters that complete a Salesforce id: one for five, which says which of them are capitals."""
+COMPLETING = "".join(f"|{format(code, '05b')[::-1]}{letter}" for code, letter in enumerate(SUFFIXES))
+"""Each pattern of capitals, the first letter first, and the character that it gives."""
 RESHAPING = ("fill_down", "unpivot", "unfold", "split", "lines", "distinct")
 """Options of a mapping that take rows apart or together."""
 
@@ -104,13 +106,12 @@ def merged(rows: ir.Table, steps: list[Step]) -> ir.Table:
 def salesforce_18(text: ir.StringValue) -> ir.StringValue:
     """A Salesforce id of 15 characters, in which capitals matter, as the one of 18 in which they do not.
 
-    Each five characters give one more: bit k says whether the k-th of them is a capital letter.
+    Each five characters give one more: bit k says whether the k-th of them is a capital letter. Other texts stay.
     """
+    capitals = text.re_replace("[^A-Z]", "0").re_replace("[A-Z]", "1")
+    table = ibis.literal(COMPLETING)
     suffix: ir.StringValue = ibis.literal("")
     for block in range(0, 15, 5):
-        code: ir.IntegerValue = ibis.literal(0)
-        for place in range(5):
-            letter = text.substr(block + place, 1).ascii_str()
-            code = code + letter.between(ord("A"), ord("Z")).ifelse(1 << place, 0)
-        suffix = suffix + ibis.literal(SUFFIXES).substr(code, 1)
-    return (text.length() == 15).ifelse(text + suffix, text)
+        place = table.find(ibis.literal("|") + capitals.substr(block, 5))
+        suffix = suffix + table.substr(place + 6, 1)
+    return text.re_search("^[A-Za-z0-9]{15}$").ifelse(text + suffix, text)
