@@ -122,7 +122,7 @@ def _run(given: argparse.Namespace, language: Language) -> int:
     from kpi_research.run.client import open_client
 
     print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
-    client = open_client(given.client)
+    client = open_client(given.client, _say_copied)
     if not client.periods("quarter"):
         only = any(report.notebook == "data_quality" for report in client.settings.reports)
         key = "cli.only_quality" if only else "cli.no_quarter"
@@ -177,6 +177,13 @@ def _list(given: argparse.Namespace, language: Language) -> int:
     else:
         print_listing(given.what, rows, language)
     return OK
+
+
+def _say_copied(table: str, done: int, total: int | None) -> None:
+    """One line that counts on, where somebody watches."""
+    if sys.stderr.isatty():
+        last = total is not None and done >= total
+        print(f"\r{table} {done:,} / {total or 0:,}", end="\n" if last else "", file=sys.stderr)  # noqa: T201
 
 
 def _say_failed(result: JobResult, language: Language) -> None:

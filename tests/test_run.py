@@ -93,7 +93,7 @@ def test_hostile_names_are_text(ran):
 def test_the_manifest_tells_from_what(ran):
     client, out, _ = ran
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
-    assert set(manifest["inputs"]) == {path.name for path in (client.parent / "data").iterdir()}
+    assert set(manifest["inputs"]) == {f"data/{path.name}" for path in (client.parent / "data").iterdir()}
     assert {entry["status"] for entry in manifest["jobs"]} == {"done"} and len(manifest["jobs"]) == 3
     assert manifest["data_until"] == "2026-03-31" and manifest["packages"]["pandas"]
     assert str(ROOT) not in json.dumps(manifest) and str(client.parents[1]) not in json.dumps(manifest)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,11 +11,13 @@ from rich.console import Console
 from rich.table import Table
 
 from kpi_research.crm.tables import TABLES
-from kpi_research.errors import InputError
-from kpi_research.language import Language, say
+from kpi_research.errors import InputError, Problem
+from kpi_research.language import LANGUAGES, Language, say
 from kpi_research.run.client import Client, open_client
 from kpi_research.run.parameters import check_parameters
 from kpi_research.run.reports import reports
+from kpi_research.sources.database import untested
+from kpi_research.sources.mapping import DatabaseSource, MergedSource, Source
 
 RULES_SHOWN, VALUE_SHOWN = 20, 60
 ALPHA, POWER = 0.05, 0.80
@@ -44,6 +47,7 @@ def checkup(path: Path) -> dict[str, Any]:
         "rules": [_plain(row) for row in client.data.rules.to_dict("records")],
         "rejected_rows": (client.data.folder / "rejected.parquet").as_posix() if len(client.data.rejected) else None,
         "data_grade": client.data.quality.grade,
+        "notes": [{each: note.text(each) for each in LANGUAGES} for note in _untested(client.settings.source)],
         "kpis_without_data": [
             kpi.name for kpi in client.data.parts.kpis if not set(kpi.needs) <= client.data.parts.tables
         ],
@@ -79,8 +83,10 @@ def print_checkup(found: dict[str, Any], language: Language) -> None:
     for row in found["tables"]:
         table.add_row(*(str(row[key]) for key in ("table", "file", "read", "left_out", "rejected", "kept")))
     console.print(table)
+    for note in found["notes"]:
+        console.print(note[language], markup=False, highlight=False)
     for row in found["steps"]:
-        if row["before"] != row["after"] and row["step"] != "contract":
+        if (row["before"] != row["after"] or row["step"] == "zero_dates") and row["step"] != "contract":
             name = say(f"step.{row['step']}", language)
             console.print(say("check.step", language, **{**row, "step": name}), markup=False, highlight=False)
     for row in found["rules"][:RULES_SHOWN]:
@@ -113,6 +119,13 @@ def _planned_reports(client: Client) -> list[str]:
 
 def _short(value: str) -> str:
     return value if len(value) <= VALUE_SHOWN else value[:VALUE_SHOWN] + "…"
+
+
+def _untested(source: Source) -> Iterator[Problem]:
+    """Which of a client's databases are of a kind that no test has run against."""
+    for part in source.sources.values() if isinstance(source, MergedSource) else [source]:
+        if isinstance(part, DatabaseSource) and (note := untested(part)):
+            yield note
 
 
 def _plain(row: dict[str, Any]) -> dict[str, Any]:

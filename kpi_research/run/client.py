@@ -20,6 +20,7 @@ from kpi_research.panel import COMPANY, LEVELS, Level, panel
 from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
 from kpi_research.run.settings import ClientFile, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
+from kpi_research.sources.workspace import Progress
 
 FIRST_DAYS_MISSING = ONE_DAY * 7
 """A first period without records on its first days is still whole: a year may begin with holidays."""
@@ -56,7 +57,7 @@ class Client:
         return [each for each in found if first - each.start <= FIRST_DAYS_MISSING and each.end <= parts.until_end]
 
     def reported_quarters(self) -> list[Period]:
-        """The whole quarters; where there is none, that in which the data end: only their quality is reported for it."""
+        """The whole quarters; where there is none, that in which the data end: only their quality is reported then."""
         until, starts = self.data.parts.until, self.settings.fiscal_year_starts
         return self.periods("quarter") or [Period.containing(until, "quarter", starts)]
 
@@ -179,8 +180,13 @@ class Client:
         return dict(zip(zip(entity, found["kpi"], strict=True), found["base"], strict=True))
 
 
-def open_client(path: str | Path) -> Client:
+def open_client(path: str | Path, progress: Progress | None = None) -> Client:
     """Read a client file and its data, and hold both to what they must be.
+
+    Parameters
+    ----------
+    progress
+        Called while a database's rows are copied: with the table, the rows so far and how many there are, if known.
 
     Raises
     ------
@@ -197,7 +203,8 @@ def open_client(path: str | Path) -> Client:
         problems += error.problems
     if problems:
         raise InputError(problems)
-    return Client(path, settings, scheme, stored(settings, path.parent, project_folder(path) / "data" / "interim"))
+    data = stored(settings, path.parent, project_folder(path) / "data" / "interim", progress)
+    return Client(path, settings, scheme, data)
 
 
 def project_folder(path: Path) -> Path:

@@ -31,7 +31,7 @@ from kpi_research.panel import Contributions, base_tables, contributions
 from kpi_research.run.settings import ClientFile
 from kpi_research.sources.mapping import SimulatedSource
 from kpi_research.sources.read import files_of, read_source, reads_database
-from kpi_research.sources.workspace import Workspace
+from kpi_research.sources.workspace import Progress, Workspace
 
 PACKAGE = Path(__file__).parent.parent
 KEPT_TABLES = ("people", "teams", "targets")
@@ -79,7 +79,7 @@ class Stored:
         return rules_of(self.rejected, self.counted)
 
 
-def stored(settings: ClientFile, base: Path, cache: Path) -> Stored:
+def stored(settings: ClientFile, base: Path, cache: Path, progress: Progress | None = None) -> Stored:
     """The client's data, from disk if they are there already.
 
     Parameters
@@ -88,6 +88,8 @@ def stored(settings: ClientFile, base: Path, cache: Path) -> Stored:
         Folder of the client file; the source's path is relative to it.
     cache
         Folder under which fingerprints are kept.
+    progress
+        Called while a database's rows are copied (see `Workspace`).
 
     Raises
     ------
@@ -99,7 +101,7 @@ def stored(settings: ClientFile, base: Path, cache: Path) -> Stored:
     if reads_database(settings.source):
         if pinned := os.environ.get(_pin(settings)):
             return _load(home / pinned)
-        return _load(_build(settings, base, home, inputs))
+        return _load(_build(settings, base, home, inputs, progress))
     folder = home / fingerprint(settings, inputs)
     return _load(folder if (folder / "meta.json").is_file() else _build(settings, base, home, inputs))
 
@@ -158,12 +160,14 @@ def _truth(settings: ClientFile) -> list[Mapping[str, Any]]:
     return [dataclasses.asdict(each) for each in planted(Company(**settings.source.model_dump(exclude={"kind"})))]
 
 
-def _build(settings: ClientFile, base: Path, home: Path, inputs: Mapping[str, str]) -> Path:
+def _build(
+    settings: ClientFile, base: Path, home: Path, inputs: Mapping[str, str], progress: Progress | None = None
+) -> Path:
     """Read, check and compute; write beside the final folder and rename, so that a folder that is there is whole."""
     home.mkdir(parents=True, exist_ok=True)
     building = Path(tempfile.mkdtemp(prefix="part-", dir=home))
     try:
-        with Workspace(building) as workspace:
+        with Workspace(building, progress) as workspace:
             contract = hold_to_contract(read_source(settings.source, base, workspace), timezone=settings.timezone)
             if problems := [*_lost_tables(contract)]:
                 raise InputError(problems)

@@ -128,7 +128,7 @@ def _picked(text: ir.StringValue, pattern: str) -> ir.StringValue:
 
 
 def _renamed(text: ir.StringValue, renamed: Mapping[str, str]) -> ir.StringValue:
-    """Values by their names, in capitals or not; others as they are, or as `OTHERS` says; empty cells by the empty name."""
+    """Values by their names, in capitals or not, empty cells by the empty name; others as they are or `OTHERS` says."""
     folded: dict[str, str] = {}
     for given, value in renamed.items():
         folded.setdefault(given.strip().lower(), value)

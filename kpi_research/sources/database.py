@@ -20,10 +20,9 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.sources.engines import UNTESTED, Engine, engine_of, requirement_of
 from kpi_research.sources.export import Export
 from kpi_research.sources.mapping import DatabaseSource
-from kpi_research.sources.workspace import Workspace
+from kpi_research.sources.workspace import Progress, Workspace
 
 BATCH_ROWS = 50_000
-Progress = Callable[[str, int, int | None], None]
 Answer = TypeVar("Answer")
 
 

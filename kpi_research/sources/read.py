@@ -92,7 +92,7 @@ def _read_files(source: FilesSource, base: Path, workspace: Workspace) -> Raw:
 def _read_database(source: DatabaseSource, _: Path, workspace: Workspace) -> Raw:
     from kpi_research.sources.database import open_database
 
-    database = workspace.enter(open_database(source, workspace))
+    database = workspace.enter(open_database(source, workspace, workspace.progress))
 
     def read(in_place: bool) -> Raw:
         opened = dataclasses.replace(database, in_place=in_place)

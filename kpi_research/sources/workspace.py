@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import shutil
 import tempfile
+from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 from pathlib import Path
 from types import TracebackType
@@ -13,6 +14,7 @@ from typing import TypeVar
 import ibis
 
 Opened = TypeVar("Opened")
+Progress = Callable[[str, int, int | None], None]
 MEMORY_LIMIT = "2GB"
 """What the engine may hold; beyond it it spills to the workspace's folder."""
 
@@ -24,9 +26,12 @@ class Workspace:
     ----------
     folder
         Where it may write; a temporary folder by default. Everything in it is gone afterwards.
+    progress
+        Called with a database's table, its rows copied so far and how many there are, if that is known.
     """
 
-    def __init__(self, folder: Path | None = None) -> None:
+    def __init__(self, folder: Path | None = None, progress: Progress | None = None) -> None:
+        self.progress = progress
         if folder:
             folder.mkdir(parents=True, exist_ok=True)
         self.folder = Path(tempfile.mkdtemp(prefix="kpi-read-", dir=folder))
