@@ -28,12 +28,13 @@ def build(page: PageData) -> Iterator[Block]:
     frame = _counts(worked, "month")
     shares = pd.DataFrame({"period": frame["month"], "value": frame["recorded"] / frame["worked"], "target": None})
     chart = say("data_quality.coverage.chart", page.language)
+    line = trend(shares, page.language, unit="share", currency=page.currency, caption=chart)
     yield Block(
         "data_quality_coverage",
         title,
         text=(_lead(page, frame), say("data_quality.coverage.silent", page.language)),
         table=_table(page, frame, ("month", *COUNTS), "data_quality.coverage.caption"),
-        figure=trend(shares, page.language, unit="share", currency=page.currency, caption=chart),
+        figure=line if frame["silent"].any() else None,
         facts={"months": frame.to_dict("records")},
     )
     if page.audience == "analyst":
