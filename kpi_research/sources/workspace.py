@@ -38,6 +38,8 @@ class Workspace:
         self.engine = ibis.duckdb.connect(
             self.folder / "rows.duckdb", memory_limit=MEMORY_LIMIT, temp_directory=str(self.folder / "spill")
         )
+        # these rows live for minutes; compressing them would be a quarter of the work of reading
+        self.engine.raw_sql("set force_compression='uncompressed'")
         self._numbers = itertools.count(1)
         self._open = ExitStack()
 
