@@ -8,9 +8,11 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from kpi_research.crm.engine import SPACE
 from kpi_research.sources.exports.csv import read_lazily
 from kpi_research.sources.exports.csv_exact import read_exactly
 from kpi_research.sources.exports.csv_layout import Layout
+from kpi_research.sources.exports.csv_plain import plain_records
 from kpi_research.sources.exports.text import TextFile
 from kpi_research.sources.workspace import Workspace
 
@@ -86,3 +88,28 @@ def test_the_fast_road_is_taken_for_most_well_written_files(tmp_path, workspace)
     )
     expected = [(i, tuple(cell or None for cell in row)) for i, row in enumerate(rows, 2)]
     assert as_read(workspace, lazily, 3) == as_read(workspace, exactly, 3) == expected
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(
+    st.lists(
+        st.lists(st.sampled_from(["", "a", " ", "\u3000", "客户", "—"]), min_size=1, max_size=4), min_size=1, max_size=6
+    ),
+    st.sampled_from(["\n", "\r\n"]),
+    st.booleans(),
+)
+def test_records_counted_by_their_bytes_are_the_records_that_the_csv_module_reads(tmp_path, rows, end, is_ended):
+    width = len(rows[0])
+    content = end.join(["h" * 3, *(",".join(row) for row in rows)]) + (end if is_ended else "")
+    path = tmp_path / "x.csv"
+    path.write_bytes(content.encode())
+    read = list(csv.reader(io.StringIO(content, newline="")))[1:]
+    is_plain = all(len(row) == width and any(cell.strip(SPACE) for cell in row) for row in read)
+    assert plain_records(path, 1, ",", width) == (len(read) if is_plain else None)
+
+
+@pytest.mark.parametrize("content", ['a,"b"', "a,b\rc,d", "a,b\r\nc,d", "a\nb,c,d", "a,b\n,\nc,d", "a,b\n\nc,d"])
+def test_bytes_alone_do_not_prove_what_may_be_understood_differently(tmp_path, content):
+    path = tmp_path / "x.csv"
+    path.write_bytes(f"h0,h1\n{content}\n".encode())
+    assert plain_records(path, 1, ",", 2) is None

@@ -63,7 +63,7 @@ def read_part(table: Table, raw: RawTable, number: int, timezone: str) -> Part:
         The client's.
     """
     expression, rules = _typed_rows(table, raw, timezone)
-    rows = expression if raw.in_place else _written(expression, raw, table.name)
+    rows = _completed(expression if raw.in_place else _written(expression, raw, table.name), table)
     rows = rows.mutate(**{PART: ibis.literal(number, "int64")})
     bad = rows[LEFT_OUT].isnull() & (rows[BROKEN] != 0)
     counts = rows.group_by(LEFT_OUT).aggregate(n=rows.count(), bad=bad.sum()).to_pyarrow().to_pandas()
@@ -72,24 +72,22 @@ def read_part(table: Table, raw: RawTable, number: int, timezone: str) -> Part:
 
 
 def _typed_rows(table: Table, raw: RawTable, timezone: str) -> tuple[ir.Table, tuple[tuple[str, str], ...]]:
-    """Typed columns and broken rules, in steps of one selection each; `engine.selections_apart` says why."""
+    """The columns that there are, typed, and the rules; one selection a step, see `engine.selections_apart`."""
     readings = {
         name: Reading(name, column, raw.forms, timezone)
         for name, column in table.columns.items()
         if name in raw.rows.columns
     }
-    beside = [ibis.null(kind).name(name) if name not in raw.rows.columns else raw.rows[name].cast(kind).name(name)
-              for name, kind in BESIDE.items()]  # fmt: skip
-    rows = raw.rows.select(
-        *beside, *readings, **{TEXT + name: reading.text(raw.rows[name]) for name, reading in readings.items()}
-    )
+    beside = {name: raw.rows[name].cast(kind) for name, kind in BESIDE.items() if name in raw.rows.columns}
+    texts = {TEXT + name: reading.text(raw.rows[name]) for name, reading in readings.items()}
+    rows = raw.rows.select(*readings, **beside, **texts)
     parsed = {PARSED + name: reading.parsed(rows[name], rows[TEXT + name]) for name, reading in readings.items()}
-    rows = rows.select(*BESIDE, *(TEXT + name for name in readings), **parsed)
+    rows = rows.select(*beside, *texts, **parsed)
     typed = {name: reading.typed(rows[PARSED + name], rows[TEXT + name]) for name, reading in readings.items()}
     rules = tuple((rule, name) for name, found in typed.items() for rule in found.broken)
     values = {name: found.value.cast(ENGINE_TYPES[table.columns[name].kind]) for name, found in typed.items()}
     flags = {f"{FLAG}{number}": typed[name].broken[rule].fill_null(False) for number, (rule, name) in enumerate(rules)}
-    rows = rows.select(*BESIDE, *(TEXT + name for name in readings), **values, **flags)
+    rows = rows.select(*beside, *texts, **values, **flags)
     needed = [name for name, column in table.columns.items() if not column.nullable]
     absent = {
         f"{FLAG}{len(rules) + number}": rows[name].isnull() & ~_any(rows, rules, name)
@@ -99,19 +97,18 @@ def _typed_rows(table: Table, raw: RawTable, timezone: str) -> tuple[ir.Table, t
     bits = [
         rows[f"{FLAG}{n}"].ifelse(ibis.literal(1 << n, "int64"), ibis.literal(0, "int64")) for n in range(len(rules))
     ]
-    every = {
-        name: _meant(rows, name, column) if name in readings else ibis.null(ENGINE_TYPES[column.kind])
-        for name, column in table.columns.items()
-    }
-    rows = rows.select(
-        *BESIDE,
-        **every,
-        **{BROKEN: functools.reduce(operator.add, bits)},
-        **{TEXT + n: rows[TEXT + n] for n in readings},
-    )
-    texts = ibis.array([rows[TEXT + name] for _, name in rules])
-    cells = (rows[BROKEN] != 0).ifelse(texts, ibis.null("array<string>"))
-    return rows.select(*table.columns, *BESIDE, BROKEN, **{CELLS: cells}), rules
+    meant = {name: _meant(rows, name, table.columns[name]) for name in readings}
+    rows = rows.select(*beside, *texts, **meant, **{BROKEN: functools.reduce(operator.add, bits)})
+    said = ibis.array([rows[TEXT + name] for _, name in rules])
+    cells = (rows[BROKEN] != 0).ifelse(said, ibis.null("array<string>"))
+    return rows.select(*readings, *beside, BROKEN, **{CELLS: cells}), rules
+
+
+def _completed(rows: ir.Table, table: Table) -> ir.Table:
+    """All columns that rows have after reading; those that a source lacks are not stored, they are null."""
+    kinds = {name: ENGINE_TYPES[column.kind] for name, column in table.columns.items()} | BESIDE
+    every = {name: rows[name] if name in rows.columns else ibis.null(kind) for name, kind in kinds.items()}
+    return rows.select(**every, **{name: rows[name] for name in (BROKEN, CELLS)})
 
 
 def _meant(rows: ir.Table, name: str, column: Column) -> ir.Value:

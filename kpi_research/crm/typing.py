@@ -136,12 +136,15 @@ def number_of(value: ir.Value, text: ir.StringValue) -> ir.FloatingValue:
     """A figure as it is written in exports, or null: `1,234.00`, `¥1.2万`, `(300)`, `30%`."""
     if value.type().is_numeric():
         return value.cast("float64")
-    plain = text.contains("_").ifelse(ibis.null("float64"), text.try_cast("float64"))
+    plain = text.try_cast("float64")
+    # DuckDB takes 1_000 for a thousand
+    is_plain = plain.notnull() & ~text.contains("_")
     figure = extract(text, MONEY, 2).replace(",", "").replace("，", "").try_cast("float64")
     sign = one_of(extract(text, MONEY, 1), ["-", "("]).ifelse(-1.0, 1.0)
     named = extract(text, MONEY, 3)
     factor = named.cases(*((name, ibis.literal(by)) for name, by in FACTORS.items()), else_=1.0)
-    return ibis.coalesce(plain, figure * sign * factor)
+    # two cases, since DuckDB would look for the pattern in every row of a coalesce
+    return ibis.cases((is_plain, plain), (text.notnull(), figure * sign * factor))
 
 
 def _text(_: ir.Value, text: ir.StringValue, __: Column) -> Typed:
@@ -150,8 +153,8 @@ def _text(_: ir.Value, text: ir.StringValue, __: Column) -> Typed:
 
 def _identifier(value: ir.Value, text: ir.StringValue, _: Column) -> Typed:
     if value.type().is_string():
-        # a look at one character spares most ids the pattern
-        rounded = text.contains("+") & text.re_search(ROUNDED_ID)
+        # a look at one character spares most ids the pattern; both sides of `&` would be looked at in every row
+        rounded = text.contains("+").ifelse(text.re_search(ROUNDED_ID), ibis.literal(False))
     elif value.type().is_floating():
         rounded = value.abs() >= EXACT_IN_DOUBLE
     else:
