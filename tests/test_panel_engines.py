@@ -1,17 +1,15 @@
 """Every KPI gives the same contributions wherever its rows are: in DuckDB, and in place in PostgreSQL."""
 
-import datetime as dt
-
 import ibis
-import numpy as np
 import pandas as pd
 import pytest
+from examples import ALL_OLD_ENOUGH, assert_as_worked
 from servers import postgres, run_sql, sql_engine  # noqa: F401 - a fixture
 
 from kpi_research.crm.tables import TABLES
 from kpi_research.kpis.catalogue import catalogue
-from kpi_research.kpis.crm import Crm
-from kpi_research.panel import _covered, _daily, _on_an_engine, last_day
+from kpi_research.panel import contributions, last_day
+from kpi_research.panel.contributions import on_an_engine
 from kpi_research.sources.database import open_database
 from kpi_research.sources.mapping import DatabaseSource
 from kpi_research.sources.simulated import Company, simulate
@@ -30,7 +28,7 @@ def frames() -> dict[str, pd.DataFrame]:
 
 @pytest.fixture(scope="module")
 def in_duckdb(frames) -> dict[str, ibis.Table]:
-    return _on_an_engine(frames)
+    return on_an_engine(frames)
 
 
 @pytest.fixture(scope="module")
@@ -73,38 +71,25 @@ def in_place(database, schema: str, names) -> dict[str, ibis.Table]:
     return {name: database.export(f"{schema}.{name}").rows for name in names}
 
 
-def daily(tables: dict[str, ibis.Table], kpi, until: dt.date) -> pd.DataFrame:
-    crm = Crm({name: _covered(name, table, until) for name, table in tables.items()})
-    found = _daily(crm, kpi, until).to_pyarrow().to_pandas()
-    return found.sort_values(["person_id", "day"], ignore_index=True)
-
-
-def assert_same(found: pd.DataFrame, expected: pd.DataFrame) -> None:
-    assert list(found.columns) == list(expected.columns)
-    for column in ("kpi", "person_id", "n"):
-        assert found[column].tolist() == expected[column].tolist()
-    assert pd.to_datetime(found["day"]).tolist() == pd.to_datetime(expected["day"]).tolist()
-    for column in ("numerator", "denominator"):
-        np.testing.assert_array_equal(found[column].astype(float), expected[column].astype(float))
-
-
-@pytest.mark.parametrize("name", KPIS)
-def test_a_simulated_client_gives_the_same_contributions(name, frames, in_duckdb, in_postgres):
+@pytest.fixture(scope="module")
+def both(frames, in_duckdb, in_postgres):
+    """The same contributions from both engines, all KPIs at once."""
     until = last_day(in_duckdb)
     tables = in_place(in_postgres, SIMULATED, frames)
     assert last_day(tables) == until
-    expected = daily(in_duckdb, KPIS[name], until)
-    assert len(expected), "nothing to compare"
-    assert_same(daily(tables, KPIS[name], until), expected)
+    return [contributions(each, tuple(KPIS.values()), until=until) for each in (in_duckdb, tables)]
+
+
+def test_a_simulated_client_gives_the_same_contributions(both):
+    here, there = both
+    assert [part.kpis for part in here.parts] == [part.kpis for part in there.parts]
+    for part in here.parts:
+        one, two = (pd.read_parquet(each.path(part.name)) for each in both)
+        pd.testing.assert_frame_equal(one, two, check_dtype=False, obj=str(part.kpis))
 
 
 @pytest.mark.parametrize("name", KPIS)
 def test_the_example_worked_by_hand_comes_out_in_place(name, in_postgres):
     kpi = KPIS[name]
-    tables = in_place(in_postgres, name, kpi.example.given)
-    found = daily(tables, kpi, dt.date(2027, 6, 30))
-    month = pd.to_datetime(found["day"]).dt.strftime("%Y-%m") == kpi.example.period
-    mine = found[month & (found["person_id"] == kpi.example.person_id)]
-    assert mine["numerator"].sum() == pytest.approx(kpi.example.numerator)
-    if kpi.example.denominator is not None:
-        assert mine["denominator"].sum() == pytest.approx(kpi.example.denominator)
+    parts = contributions(in_place(in_postgres, name, kpi.example.given), [kpi], until=ALL_OLD_ENOUGH)
+    assert_as_worked(parts, kpi)

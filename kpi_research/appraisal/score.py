@@ -107,7 +107,7 @@ def score(
             kpi = kpis[item.kpi]
             row = given[given["kpi"] == item.kpi].iloc[0]
             target = targets.get((str(entity), item.kpi), np.nan)
-            drawn = _resampled(in_slices[in_slices["kpi"] == item.kpi], weights, kpi)
+            drawn = _resampled(in_slices[in_slices["kpi"] == item.kpi], weights, kpi, row)
             reached = _attainment(drawn, target, kpi)
             rows.append(
                 {"entity_id": str(entity), **_score_row(item, kpi, row, target), **_ranges(row, drawn, reached)}
@@ -116,16 +116,16 @@ def score(
     frame = pd.DataFrame(rows, columns=SCORE_COLUMNS)
     totals = _totals(frame, draws)
     scored = frame[frame["entity_id"].isin(totals.loc[totals["status"] != "not_scored", "entity_id"])]
-    items = _in_common(scored, scheme)
+    items = _in_common(scored, scheme, kpis)
     parts = _slice_parts(slices, scored, [kpis[item.kpi] for item in items])
     likeness = scores_differ(parts, lambda attainment: _total(attainment, items, kpis), rng=rng)
     return Score(frame, totals, likeness, tuple(item.kpi for item in items))
 
 
-def _in_common(scored: pd.DataFrame, scheme: Scheme) -> list[SchemeItem]:
-    """The items scored for every entity: people measured on different KPIs cannot be compared."""
+def _in_common(scored: pd.DataFrame, scheme: Scheme, kpis: Mapping[str, Kpi]) -> list[SchemeItem]:
+    """The sums scored for every entity: people measured on different KPIs cannot be compared."""
     for_all = (scored["status"] == "ok").groupby(scored["kpi"]).all()
-    items = [item for item in scheme.items if for_all.get(item.kpi, False)]
+    items = [item for item in scheme.items if for_all.get(item.kpi, False) and kpis[item.kpi].aggregation == "sum"]
     return items if sum(item.weight for item in items) >= 100 * MIN_SCORED_WEIGHT else []
 
 
@@ -207,8 +207,13 @@ def _resample_weights(slices: int, rng: np.random.Generator) -> np.ndarray:
     return drawn * slices / (slices - 1)
 
 
-def _resampled(slices: pd.DataFrame, weights: np.ndarray, kpi: Kpi) -> np.ndarray:
-    """The KPI's value in every resample; null where its denominator is empty."""
+def _resampled(slices: pd.DataFrame, weights: np.ndarray, kpi: Kpi, row: pd.Series) -> np.ndarray:
+    """The KPI's value in every resample; null where its denominator is empty.
+
+    What is no sum over the weeks is not put together from them: it is the same in every resample, and so has no interval.
+    """
+    if kpi.aggregation != "sum":
+        return np.full(len(weights), row["value"], dtype=float)
     numerator = weights[:, : len(slices)] @ slices["numerator"].to_numpy(dtype=float, na_value=0.0)
     if kpi.denominator is None:
         return numerator

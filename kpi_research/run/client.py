@@ -50,9 +50,9 @@ class Client:
     def periods(self, grain: Grain) -> list[Period]:
         """All whole periods of a grain that the data cover; the first may lack up to a week."""
         parts = self.data.parts
-        if parts.daily.empty:
+        if parts.since is None:
             return []
-        first = parts.daily["day"].min().date()
+        first = parts.since
         found = periods_between(first, parts.until, grain, self.settings.fiscal_year_starts)
         return [each for each in found if first - each.start <= FIRST_DAYS_MISSING and each.end <= parts.until_end]
 

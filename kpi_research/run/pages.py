@@ -168,8 +168,7 @@ def _quality(client: Client, members: Collection[str] | None) -> Quality:
 
 def _whole(client: Client, period: Period) -> dict[Level, pd.DataFrame]:
     """Every level's KPIs over one stretch: from the first day of the data to the period's end."""
-    daily = client.data.parts.daily
-    start = daily["day"].min() if len(daily) else pd.Timestamp(period.start)
+    start = pd.Timestamp(client.data.parts.since or period.start)
     stretch = pd.DataFrame({"period": ["whole"], "start": [start], "end": [pd.Timestamp(period.end)]})
     levels: tuple[Level, ...] = ("company", "team", "person")
     return {level: panel(client.data.parts, stretch, level) for level in levels}

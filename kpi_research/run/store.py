@@ -27,7 +27,7 @@ from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
 from kpi_research.integrity.quality import Quality, observe
 from kpi_research.kpis.catalogue import catalogue
-from kpi_research.panel import Contributions, base_tables, contributions
+from kpi_research.panel import Contributions, contributions, contributions_in
 from kpi_research.run.settings import ClientFile
 from kpi_research.sources.mapping import SimulatedSource
 from kpi_research.sources.read import files_of, read_source, reads_database
@@ -35,7 +35,8 @@ from kpi_research.sources.workspace import Progress, Workspace
 
 PACKAGE = Path(__file__).parent.parent
 KEPT_TABLES = ("people", "teams", "targets")
-FRAMES = ("daily", "roster", "rejected", "counted", "row_counts", "steps", "observations", "coverage", *KEPT_TABLES)
+PANEL = "panel"
+FRAMES = ("rejected", "counted", "row_counts", "steps", "observations", "coverage", *KEPT_TABLES)
 
 
 @dataclass(frozen=True)
@@ -171,7 +172,7 @@ def _build(
             contract = hold_to_contract(read_source(settings.source, base, workspace), timezone=settings.timezone)
             if problems := [*_lost_tables(contract)]:
                 raise InputError(problems)
-            parts = _contributions(settings, contract)
+            parts = _contributions(settings, contract, building / PANEL)
             quality = observe(
                 contract.tables,
                 row_counts=contract.row_counts,
@@ -181,13 +182,10 @@ def _build(
                 timezone=settings.timezone,
             )
             kept = {name: contract.frame(name) for name in KEPT_TABLES if name in contract.tables}
-        _write(building, contract, parts, quality, kept)
+        _write(building, contract, quality, kept)
         if reads_database(settings.source):
             inputs = {**inputs, "database": _content(building)}
-        meta = {
-            "until": parts.until.isoformat(), "tables": sorted(parts.tables), "inputs": inputs,
-            "grade": quality.grade, "truth": _truth(settings),
-        }  # fmt: skip
+        meta = {PANEL: parts.meta, "inputs": inputs, "grade": quality.grade, "truth": _truth(settings)}
         (building / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, indent=1), encoding="utf-8")
         folder = home / fingerprint(settings, inputs)
         try:
@@ -215,10 +213,10 @@ def _lost_tables(contract: Contract) -> Iterator[Problem]:
             yield Problem("contract.nothing_kept", place, values)
 
 
-def _contributions(settings: ClientFile, contract: Contract) -> Contributions:
+def _contributions(settings: ClientFile, contract: Contract, folder: Path) -> Contributions:
     since, until = (dt.date.fromisoformat(day) if day else None for day in (settings.since, settings.until))
     kpis = tuple(catalogue().values())
-    return contributions(contract.tables, kpis, country=settings.calendar, since=since, until=until)
+    return contributions(contract.tables, kpis, country=settings.calendar, since=since, until=until, folder=folder)
 
 
 def rules_of(rejected: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
@@ -233,12 +231,8 @@ def rules_of(rejected: pd.DataFrame, counted: pd.DataFrame) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["table", "rule", "column", "severity", "rows", "file", "first_row", "value"])
 
 
-def _write(
-    folder: Path, contract: Contract, parts: Contributions, quality: Quality, kept: Mapping[str, pd.DataFrame]
-) -> None:
+def _write(folder: Path, contract: Contract, quality: Quality, kept: Mapping[str, pd.DataFrame]) -> None:
     frames = {
-        "daily": parts.daily,
-        "roster": parts.roster,
         "rejected": contract.rejected,
         "counted": contract.counted,
         "row_counts": contract.row_counts,
@@ -254,7 +248,7 @@ def _write(
 
 def _content(folder: Path) -> str:
     """SHA-256 of everything that was read from a database."""
-    digests = [_sha256(path) for path in sorted(folder.glob("*.parquet"))]
+    digests = [_sha256(path) for path in sorted(folder.rglob("*.parquet"))]
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
@@ -264,13 +258,6 @@ def _load(folder: Path) -> Stored:
         for name in FRAMES
     }
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    parts = Contributions(
-        frames.pop("daily"),
-        frames.pop("roster"),
-        tuple(catalogue().values()),
-        base_tables(tuple(catalogue().values())),
-        frozenset(meta["tables"]),
-        dt.date.fromisoformat(meta["until"]),
-    )
+    parts = contributions_in(folder / PANEL, meta[PANEL], tuple(catalogue().values()))
     quality = Quality(frames.pop("observations"), frames.pop("coverage"), meta["grade"])
     return Stored(folder, parts, quality=quality, inputs=meta["inputs"], truth=tuple(meta["truth"]), **frames)

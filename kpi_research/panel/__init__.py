@@ -1,0 +1,18 @@
+"""F4: KPIs x entities x periods; its faces are `contributions` and `panel`."""
+
+from kpi_research.kpis.definition import LEVELS, Level
+from kpi_research.panel.contributions import Contributions, Part, contributions, contributions_in, last_day
+from kpi_research.panel.machine import COMPANY, PANEL_COLUMNS, panel
+
+__all__ = [
+    "COMPANY",
+    "LEVELS",
+    "PANEL_COLUMNS",
+    "Contributions",
+    "Level",
+    "Part",
+    "contributions",
+    "contributions_in",
+    "last_day",
+    "panel",
+]

@@ -1,0 +1,220 @@
+"""The panel machine: KPIs x (person, team, company) x period, as one long table.
+
+Every panel is sums of contributions. A team's value comes from the rows of those who were in it on the day, so a person
+who changes team is split by days and never counted twice.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import duckdb
+import pandas as pd
+
+from kpi_research.crm.roster import UNASSIGNED
+from kpi_research.kpis.definition import Level
+from kpi_research.panel.contributions import ROSTER, Contributions, Part
+from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, column
+from kpi_research.policy import MIN_DENOMINATOR
+
+COMPANY = "company"
+PANEL_COLUMNS = [
+    "level", "entity_id", "period", "kpi", "value", "numerator", "denominator", "n", "status", "working_days",
+]  # fmt: skip
+SILENCE_IS_MISSING = frozenset({"activities"})
+"""Tables without any row of a person in a period mean that they were not kept, rather than that nothing was done. Who
+recorded nothing of any kind did not use the system at all: then every KPI is missing rather than zero."""
+
+
+def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.DataFrame:
+    """The KPIs of every entity of one level in every interval.
+
+    Parameters
+    ----------
+    intervals
+        `period, start, end` (half open), as made by `periods.as_intervals`.
+
+    Returns
+    -------
+    One row for every KPI and entity with working days or rows in the interval, in `PANEL_COLUMNS`. `numerator` of a
+    median or a number of different things is that figure itself. `status` is `ok`; `partial` (rows too young to be
+    judged were left out, or the interval is not over); or why `value` is missing: `no_data` (the client lacks a table),
+    `no_record` (nothing was recorded, so that nothing is known), `no_history` (the data begin too late to know what was
+    before), `no_cases` (nothing to divide by), `too_few` (a ratio or a median of fewer than `policy.MIN_DENOMINATOR`
+    rows).
+    """
+    with duckdb.connect() as engine:
+        for part in parts.parts:
+            engine.read_parquet(str(parts.path(part.name))).create_view(part.name)
+        engine.read_parquet(str(parts.path(ROSTER))).create_view(ROSTER)
+        engine.register("intervals", intervals[["period", "start", "end"]])
+        engine.register("kpis", _about(parts, level))
+        engine.register("chosen", pd.DataFrame({"id": parts.only_entities}, dtype="string"))
+        engine.execute(
+            'CREATE TABLE day_in AS SELECT day, period FROM intervals, range(start, "end", INTERVAL 1 DAY) days(day)'
+        )
+        engine.execute(f"CREATE TABLE members AS {_members(parts)}")
+        engine.execute(f"CREATE TABLE sums AS {_sums(parts, level)}")
+        rows = engine.execute(_PANEL.format(entity=_entity(level, "members"), min=MIN_DENOMINATOR), {
+            "level": level, "ends": pd.Timestamp(parts.until_end),
+        })  # fmt: skip
+        return rows.df()[PANEL_COLUMNS]
+
+
+def _about(parts: Contributions, level: Level) -> pd.DataFrame:
+    """What the panel must know of each KPI: those asked for at this level have a place."""
+    asked = {kpi.name: place for place, kpi in enumerate(parts.kpis) if level in kpi.levels}
+    known = {kpi.name: kpi for kpi in parts.kpis}
+    rows = [
+        {
+            "kpi": name,
+            "place": asked.get(name),
+            "base": base,
+            "has_data": name in known and all(table in parts.tables for table in known[name].needs),
+            "is_ratio": name in known and known[name].denominator is not None,
+            "is_median": name in known and known[name].aggregation == "median",
+            "is_silent": base in SILENCE_IS_MISSING,
+            "mature": known[name].matures_after_days if name in known else 0,
+            "history": known[name].history_days if name in known else 0,
+            "begins": pd.Timestamp(parts.begins[base]) if base in parts.begins else None,
+        }
+        for name, base in parts.base_tables.items()
+    ]
+    columns = ["kpi", "place", "base", "has_data", "is_ratio", "is_median", "is_silent", "mature", "history", "begins"]
+    return pd.DataFrame(rows, columns=columns).astype(
+        {"place": "Int32", "kpi": "string", "base": "string", "begins": "datetime64[us]"}
+    )
+
+
+def _members(parts: Contributions) -> str:
+    """Who was where on which day, of those that the contributions are narrowed to."""
+    if parts.only_level == "company":
+        return f"SELECT * FROM {ROSTER}"
+    return f"SELECT * FROM {ROSTER} WHERE {parts.only_level}_id IN (SELECT id FROM chosen)"
+
+
+def _entity(level: Level, rows: str) -> str:
+    if level == "person":
+        return f"{rows}.person_id"
+    return f"'{COMPANY}'" if level == "company" else f"coalesce({rows}.team_id, '{UNASSIGNED}')"
+
+
+def _sums(parts: Contributions, level: Level) -> str:
+    """`entity_id, period, kpi, numerator, denominator, n, is_held`: what is held does not show who was at work."""
+    selected = [*_selections(parts, level)]
+    none = "SELECT '' AS entity_id, '' AS period, '' AS kpi, 0.0 AS numerator, 0.0 AS denominator, 0.0 AS n, false AS is_held"
+    return " UNION ALL ".join(selected) if selected else f"{none} WHERE false"
+
+
+def _selections(parts: Contributions, level: Level) -> Iterator[str]:
+    for part in parts.parts:
+        if part.aggregation == "sum":
+            rows = f"SELECT {_entity(level, 'own')} AS entity_id, period, {_added(part)} FROM {_own(part, parts, level)} GROUP BY ALL"
+            yield f"SELECT *, false AS is_held FROM ({_unpivoted(rows, part)}) WHERE n > 0"
+        elif part.aggregation == "at_end":
+            yield f"SELECT *, true AS is_held FROM ({_unpivoted(_held(part, parts, level), part)}) WHERE n > 0"
+        else:
+            figure = "median(value)" if part.aggregation == "median" else "count(DISTINCT value)::DOUBLE"
+            yield (
+                f"SELECT {_entity(level, 'own')} AS entity_id, period, '{part.kpis[0]}' AS kpi, {figure} AS numerator, "
+                f"NULL::DOUBLE AS denominator, count(*)::DOUBLE AS n, false AS is_held FROM {_own(part, parts, level)} "
+                "GROUP BY ALL"
+            )
+
+
+def _own(part: Part, parts: Contributions, level: Level) -> str:
+    """A part's rows with their period, and their team where it is needed."""
+    narrowed = parts.only_level
+    if level != "team" and narrowed != "team":
+        where = " WHERE person_id IN (SELECT id FROM chosen)" if narrowed == "person" else ""
+        return f"(SELECT * FROM {part.name} JOIN day_in USING (day){where}) own"
+    kind = "JOIN" if narrowed == "team" else "LEFT JOIN"
+    where = " WHERE person_id IN (SELECT id FROM chosen)" if narrowed == "person" else ""
+    return f"(SELECT * FROM {part.name} JOIN day_in USING (day) {kind} members USING (person_id, day){where}) own"
+
+
+def _added(part: Part) -> str:
+    return ", ".join(f"sum({name}) AS {name}" for name in _columns(part))
+
+
+def _columns(part: Part) -> list[str]:
+    places = range(len(part.kpis))
+    return [column(each, place) for place in places for each in (NUMERATOR, DENOMINATOR, COUNT)]
+
+
+def _unpivoted(rows: str, part: Part) -> str:
+    """One row a KPI instead of three columns."""
+    each = ", ".join(
+        f"({column(NUMERATOR, place)}, {column(DENOMINATOR, place)}, {column(COUNT, place)}) AS '{kpi}'"
+        for place, kpi in enumerate(part.kpis)
+    )
+    parts = f"({NUMERATOR}, {DENOMINATOR}, {COUNT})"
+    return f"SELECT * FROM ({rows}) UNPIVOT INCLUDE NULLS ({parts} FOR kpi IN ({each}))"
+
+
+def _held(part: Part, parts: Contributions, level: Level) -> str:
+    """What holds at each period's end: the changes up to then, by whose they are and the team that they are in then."""
+    columns = _columns(part)
+    so_far = ", ".join(f'sum({name}) OVER (PARTITION BY person_id ORDER BY "end") AS {name}' for name in columns)
+    where = {
+        "company": "", "person": "WHERE own.person_id IN (SELECT id FROM chosen)",
+        "team": "WHERE members.team_id IN (SELECT id FROM chosen)",
+    }[parts.only_level]  # fmt: skip
+    entity = _entity(level, "members" if level == "team" else "own")
+    last = f"least(own.\"end\", TIMESTAMP '{parts.until_end}') - INTERVAL 1 DAY"
+    return f"""
+        WITH ends AS (SELECT DISTINCT "end" FROM intervals),
+        changes AS (
+            SELECT person_id, "end", {_added(part)} FROM {part.name} ASOF JOIN ends ON {part.name}.day < ends."end"
+            GROUP BY ALL
+        ),
+        held AS (
+            SELECT person_id, "end", {so_far}
+            FROM (SELECT DISTINCT person_id FROM changes) CROSS JOIN ends LEFT JOIN changes USING (person_id, "end")
+        )
+        SELECT {entity} AS entity_id, period, {_added(part)}
+        FROM held own JOIN intervals USING ("end")
+        LEFT JOIN members ON members.person_id = own.person_id AND members.day = {last} {where} GROUP BY ALL
+    """
+
+
+_PANEL = """
+    WITH exposure AS (
+        SELECT {entity} AS entity_id, period, sum(working) AS working_days FROM members JOIN day_in USING (day)
+        GROUP BY ALL HAVING sum(working) > 0
+    ),
+    seen AS (SELECT DISTINCT entity_id, period, base FROM sums JOIN kpis USING (kpi) WHERE NOT is_held),
+    active AS (SELECT DISTINCT entity_id, period FROM seen),
+    present AS (
+        SELECT * FROM exposure
+        UNION ALL SELECT entity_id, period, 0.0 FROM active ANTI JOIN exposure USING (entity_id, period)
+    ),
+    grid AS (
+        SELECT present.*, kpis.*, start, "end", active.entity_id IS NOT NULL AS is_active,
+            seen.entity_id IS NOT NULL AS is_seen
+        FROM present JOIN intervals USING (period) CROSS JOIN kpis
+        LEFT JOIN active USING (entity_id, period)
+        LEFT JOIN seen ON is_silent AND seen.entity_id = present.entity_id AND seen.period = present.period
+            AND seen.base = kpis.base
+        WHERE place IS NOT NULL
+    ),
+    judged AS (
+        SELECT grid.* EXCLUDE (is_active, is_seen), coalesce(n, 0.0) AS n,
+            CASE WHEN has_data THEN coalesce(numerator, 0.0) END AS numerator,
+            CASE WHEN has_data AND is_ratio THEN coalesce(denominator, 0.0) END AS denominator,
+            CASE
+                WHEN NOT has_data THEN 'no_data'
+                WHEN NOT is_active OR (is_silent AND NOT is_seen) THEN 'no_record'
+                WHEN history > 0 AND (begins IS NULL OR start < begins + to_days(history)) THEN 'no_history'
+                WHEN (is_ratio AND NOT coalesce(denominator, 0.0) > 0) OR (is_median AND n IS NULL) THEN 'no_cases'
+                WHEN (is_ratio OR is_median) AND n < {min} THEN 'too_few'
+                WHEN "end" + to_days(mature) > $ends THEN 'partial'
+                ELSE 'ok'
+            END AS status
+        FROM grid LEFT JOIN sums USING (entity_id, period, kpi)
+    )
+    SELECT $level AS level, entity_id, period, kpi, numerator, denominator, n, status, working_days,
+        CASE WHEN status IN ('ok', 'partial') THEN CASE WHEN is_ratio THEN numerator / denominator ELSE numerator END END
+            AS value
+    FROM judged ORDER BY entity_id, period, place
+"""

@@ -1,0 +1,186 @@
+"""KPIs as queries: those over the same rows share one scan, and what a day of a person adds to each is one table.
+
+A definition's filters are taken off its rows and become conditions of its sums, so that all KPIs that count activities
+read the activities once. Rows that a definition joins, windows or aggregates are read by themselves.
+"""
+
+from __future__ import annotations
+
+import datetime as dt
+import functools
+import operator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import ibis
+import ibis.expr.operations as ops
+import ibis.expr.types as ir
+import pandas as pd
+
+from kpi_research.kpis.crm import Crm
+from kpi_research.kpis.definition import Aggregation, Kpi
+from kpi_research.periods import ONE_DAY
+
+SUM_DECIMALS = 6
+NUMERATOR, DENOMINATOR, COUNT = "numerator", "denominator", "n"
+COUNTS = "counts"
+"""Begins the names of columns that say of a row whether it counts."""
+
+
+@dataclass(frozen=True)
+class Query:
+    """What some KPIs add up to by person and day.
+
+    Parameters
+    ----------
+    kpis
+        In the order of their columns.
+    rows
+        `person_id, day`, and for `sum` and `at_end` three columns a KPI, named by `column`: its sums of that day, or by
+        how much they change on it. For `median` and `distinct`, which have one KPI, a row for each `value`.
+    """
+
+    kpis: tuple[Kpi, ...]
+    aggregation: Aggregation
+    rows: ir.Table
+
+
+@dataclass(frozen=True)
+class _Source:
+    """A definition's rows; the same without its filters, and the filters."""
+
+    kpi: Kpi
+    rows: ir.Table
+    base: ir.Table
+    conditions: tuple[ir.BooleanValue, ...]
+
+    @property
+    def key(self) -> tuple[object, ...]:
+        """What KPIs have in common that share a query."""
+        alone = self.kpi.name if self.kpi.aggregation in ("median", "distinct") else ""
+        return (self.base.op(), self.kpi.who, self.kpi.when, self.kpi.until, self.kpi.aggregation, alone)
+
+
+def column(part: str, number: int) -> str:
+    """The name of a part's column of the KPI with this place in a query."""
+    return f"{part}_{number}"
+
+
+def queries(crm: Crm, kpis: Sequence[Kpi], until: dt.date) -> Iterator[Query]:
+    """The queries that give what every day adds to each KPI.
+
+    Parameters
+    ----------
+    until
+        The last day covered.
+    """
+    groups: dict[tuple[object, ...], list[_Source]] = {}
+    for kpi in kpis:
+        source = _without_filters(kpi, kpi.rows(crm))
+        groups.setdefault(source.key, []).append(source)
+    for sources in groups.values():
+        aggregation = sources[0].kpi.aggregation
+        rows = {"sum": _sums, "at_end": _changes}.get(aggregation, _values)(sources, until)
+        yield Query(tuple(source.kpi for source in sources), aggregation, rows)
+
+
+def is_row_by_row(kpi: Kpi, crm: Crm) -> bool:
+    """Whether a definition looks at one row of one table at a time: then nothing but that row decides of it."""
+    return isinstance(_without_filters(kpi, kpi.rows(crm)).base.op(), ops.PhysicalTable)
+
+
+def _without_filters(kpi: Kpi, rows: ir.Table) -> _Source:
+    node, conditions = rows.op(), []
+    while isinstance(node, ops.Filter):
+        conditions += [predicate.to_expr() for predicate in node.predicates]
+        node = node.parent
+    if not conditions:
+        return _Source(kpi, rows, rows, ())
+    base = node.to_expr()
+    # filters upon filters name the inner selection's columns
+    conditions = [_over(base, condition) for condition in conditions]
+    return _Source(kpi, rows, base, tuple(conditions))
+
+
+def _over(base: ir.Table, condition: ir.BooleanValue) -> ir.BooleanValue:
+    fields = condition.op().find(ops.Field, filter=ops.Value)
+    of_base = {field: base[field.name].op() for field in fields if isinstance(field.rel, ops.Filter)}
+    return condition.op().replace(of_base, filter=ops.Value).to_expr()
+
+
+def _of_day(source: _Source, number: int) -> dict[str, ir.Value]:
+    """A row's condition, numerator and denominator."""
+    kpi, base = source.kpi, source.base
+    condition = functools.reduce(operator.and_, source.conditions, ibis.literal(True))
+    denominator = kpi.denominator(base) if kpi.denominator else ibis.null("float64")
+    return {
+        column(COUNTS, number): condition,
+        column(NUMERATOR, number): kpi.numerator(base).cast("float64"),
+        column(DENOMINATOR, number): denominator.cast("float64"),
+    }
+
+
+def _of_all(sources: Sequence[_Source]) -> dict[str, ir.Value]:
+    return {name: value for number, source in enumerate(sources) for name, value in _of_day(source, number).items()}
+
+
+def _sums(sources: Sequence[_Source], until: dt.date) -> ir.Table:
+    base, first = sources[0].base, sources[0].kpi
+    weight = ibis.literal(1, "int64")
+    parts = base.select(
+        person_id=base[first.who], day=base[first.when].truncate("D"), weight=weight, **_of_all(sources)
+    )
+    mature = {
+        name: parts[name] & (parts.day <= _last(until, source.kpi.matures_after_days))
+        for number, source in enumerate(sources)
+        if source.kpi.matures_after_days
+        for name in [column(COUNTS, number)]
+    }
+    return _by_day(parts.mutate(**mature) if mature else parts, len(sources), until)
+
+
+def _changes(sources: Sequence[_Source], until: dt.date) -> ir.Table:
+    """By how much the sums over the rows that hold change from day to day: each row comes, and goes."""
+    base, first = sources[0].base, sources[0].kpi
+    comes, goes = base[first.when].truncate("D"), base[first.until or ""].truncate("D")
+    rows = base.select(person_id=base[first.who], comes=comes, goes=goes, **_of_all(sources))
+    rows = rows.filter(rows.goes.isnull() | (rows.goes > rows.comes))
+    signed = [name for name in rows.columns if name.startswith((NUMERATOR, DENOMINATOR))]
+    plain = [name for name in rows.columns if name.startswith(COUNTS)]
+    coming, going = (
+        rows.select(
+            "person_id", *plain, day=rows[time], weight=ibis.literal(int(sign), "int64"), **{n: rows[n] * sign for n in signed}
+        )
+        for time, sign in (("comes", 1.0), ("goes", -1.0))
+    )
+    return _by_day(coming.union(going), len(sources), until)
+
+
+def _by_day(parts: ir.Table, kpis: int, until: dt.date) -> ir.Table:
+    """Sums of `person_id, day, weight` and each KPI's three columns; its rows count where it says so."""
+    counts = [parts[column(COUNTS, number)] for number in range(kpis)]
+    known = parts.person_id.notnull() & parts.day.notnull() & (parts.day <= _last(until, 0))
+    parts = parts.filter(known & functools.reduce(operator.or_, counts))
+    sums = {}
+    for number in range(kpis):
+        where = parts[column(COUNTS, number)]
+        for part in (NUMERATOR, DENOMINATOR):
+            name = column(part, number)
+            # rounded, since the engine's threads add in no fixed order: the last bits would differ from run to run
+            sums[name] = parts[name].sum(where=where).round(SUM_DECIMALS)
+        sums[column(COUNT, number)] = parts.weight.sum(where=where).cast("float64")
+    return parts.group_by(["person_id", "day"]).aggregate(**sums)
+
+
+def _values(sources: Sequence[_Source], until: dt.date) -> ir.Table:
+    (source,) = sources
+    kpi, rows = source.kpi, source.rows
+    value = kpi.numerator(rows)
+    value = value.cast("float64").round(SUM_DECIMALS) if kpi.aggregation == "median" else value.cast("string")
+    parts = rows.select(person_id=rows[kpi.who], day=rows[kpi.when].truncate("D"), value=value)
+    last = _last(until, kpi.matures_after_days)
+    return parts.filter(parts.person_id.notnull(), parts.day.notnull(), parts.day <= last, parts.value.notnull())
+
+
+def _last(until: dt.date, days_before: int) -> pd.Timestamp:
+    return pd.Timestamp(until - ONE_DAY * days_before)
