@@ -1,5 +1,6 @@
 """Two roads to every number: the panel machine, and the same KPI worked out row by row in plain pandas."""
 
+import dataclasses
 import datetime as dt
 
 import numpy as np
@@ -296,6 +297,41 @@ def test_a_period_in_which_nobody_recorded_anything_is_missing_and_not_zero():
     rows = panel(parts, as_intervals([Period.parse("2026Q1"), Period.parse("2026Q2")]), "company").set_index("period")
     assert rows.loc["2026Q1", "value"] == 90 and rows.loc["2026Q2", "status"] == "no_record"
     assert np.isnan(rows.loc["2026Q2", "value"])
+
+
+def held(until: str | None, *, person: str = "P1", since: str = "2026-01-10") -> dict[str, object]:
+    return {"contract_id": f"{person}{since}", "owner_id": person, "signed_at": pd.Timestamp(since), "amount": 100.0,
+            "ends_on": pd.Timestamp(until) if until else pd.NaT}  # fmt: skip
+
+
+def test_what_holds_at_a_periods_end_is_counted_there_by_the_team_of_that_day():
+    rows = [held("2026-03-31"), held(None), held("2026-02-01", since="2025-06-01"), held("2026-01-10")]
+    moved = one_person("2026-02-15")
+    moved["contracts"] = pd.concat([moved["contracts"], table("contracts", **pd.DataFrame(rows))])
+    running = dataclasses.replace(
+        catalogue()["signed_amount"], aggregation="at_end", until="ends_on",
+        rows=lambda crm: crm.contracts.filter(crm.contracts.amount > 50),
+    )  # fmt: skip
+    parts = contributions(moved, [running, catalogue()["signed_contracts"]])
+    months = as_intervals(periods_between(dt.date(2026, 1, 1), dt.date(2026, 3, 31), "month"))
+    found = panel(parts, months, "team").query("kpi == 'signed_amount' and n > 0").set_index("period")
+    assert found["entity_id"].to_dict() == {"2026-01": "T1", "2026-02": "T2", "2026-03": "T2"}
+    assert found["numerator"].to_dict() == {"2026-01": 300, "2026-02": 200, "2026-03": 100}, "the last day is outside"
+
+
+def test_medians_and_distinct_counts_are_those_of_the_rows():
+    contracts = pd.DataFrame({"amount": [1.0, 2.0, 3.0, 10.0, 50.0], "account_id": ["A", "A", "B", "C", None]})
+    given = one_person("2026-02-01")
+    given["contracts"] = table("contracts", contract_id=list("abcde"), owner_id="P1",
+                               signed_at=pd.to_datetime(["2026-01-05"] * 5), **contracts)  # fmt: skip
+    middle = dataclasses.replace(catalogue()["signed_amount"], aggregation="median", name="middle")
+    different = dataclasses.replace(
+        catalogue()["signed_amount"], aggregation="distinct", name="different", numerator=lambda rows: rows.account_id
+    )
+    rows = panel(contributions(given, [middle, different]), as_intervals([Period.parse("2026-01")]), "company")
+    assert rows.set_index("kpi")[["value", "n"]].to_dict("index") == {
+        "middle": {"value": 3.0, "n": 5.0}, "different": {"value": 3.0, "n": 4.0},
+    }  # fmt: skip
 
 
 def test_asking_for_fewer_kpis_changes_nothing_of_them(parts):

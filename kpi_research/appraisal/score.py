@@ -210,7 +210,7 @@ def _resample_weights(slices: int, rng: np.random.Generator) -> np.ndarray:
 def _resampled(slices: pd.DataFrame, weights: np.ndarray, kpi: Kpi, row: pd.Series) -> np.ndarray:
     """The KPI's value in every resample; null where its denominator is empty.
 
-    What is no sum over the weeks is not put together from them: it is the same in every resample, and so has no interval.
+    What is no sum over the weeks is the same in every resample, and so has no interval.
     """
     if kpi.aggregation != "sum":
         return np.full(len(weights), row["value"], dtype=float)

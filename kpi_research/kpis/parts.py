@@ -25,6 +25,16 @@ def activities_of(*kinds: str) -> Callable[[Crm], ir.Table]:
     return lambda crm: crm.activities.filter(crm.activities.kind.isin(kinds))
 
 
+def held_after(rows: ir.Table, time: str, *, by: str, days: int) -> ir.Table:
+    """Rows with `holds_until`: from each event for so many days, but no longer than to the next one of the same `by`.
+
+    Together they are the time in which the last event was at most so many days ago, and no moment is in two of them.
+    """
+    following = rows[time].lead().over(group_by=rows[by], order_by=rows[time])
+    latest = rows[time].truncate("D") + ibis.interval(days=days)
+    return rows.mutate(holds_until=ibis.least(latest, following.fill_null(latest)))
+
+
 def valid_contracts(crm: Crm) -> ir.Table:
     """Contracts that were not cancelled."""
     return crm.contracts.filter(crm.contracts.cancelled_at.isnull())

@@ -271,16 +271,17 @@ def _begins(crm: Crm, kpis: Sequence[Kpi]) -> dict[str, dt.date]:
 
 
 def _first_day_and_people(folder: Path, parts: Sequence[Part]) -> tuple[dt.date | None, list[str]]:
-    """The first day of anything but what merely holds, and everybody who has any contribution."""
+    """The first day of anything, of what merely holds only where there is nothing else; and everybody who has any."""
     first: list[dt.date] = []
+    held: list[dt.date] = []
     people: set[str] = set()
     with duckdb.connect() as engine:
         for part in parts:
             rows = engine.read_parquet(str(folder / f"{part.name}.parquet"))
             people |= {person for (person,) in rows.unique("person_id").fetchall()}
-            if part.aggregation != "at_end":
-                first += [day.date() for (day,) in rows.min("day").fetchall() if day is not None]
-    return min(first, default=None), sorted(people)
+            days = held if part.aggregation == "at_end" else first
+            days += [day.date() for (day,) in rows.min("day").fetchall() if day is not None]
+    return min(first or held, default=None), sorted(people)
 
 
 def _long(rows: pd.DataFrame, part: Part) -> pd.DataFrame:

@@ -14,7 +14,7 @@ import pandas as pd
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.kpis.definition import Level
 from kpi_research.panel.contributions import ROSTER, Contributions, Part
-from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, column
+from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, SUM_DECIMALS, column
 from kpi_research.policy import MIN_DENOMINATOR
 
 COMPANY = "company"
@@ -110,9 +110,9 @@ def _selections(parts: Contributions, level: Level) -> Iterator[str]:
     for part in parts.parts:
         if part.aggregation == "sum":
             rows = f"SELECT {_entity(level, 'own')} AS entity_id, period, {_added(part)} FROM {_own(part, parts, level)} GROUP BY ALL"
-            yield f"SELECT *, false AS is_held FROM ({_unpivoted(rows, part)}) WHERE n > 0"
+            yield f"SELECT *, false AS is_held FROM ({_unpivoted(rows, part)}) WHERE {_ANYTHING}"
         elif part.aggregation == "at_end":
-            yield f"SELECT *, true AS is_held FROM ({_unpivoted(_held(part, parts, level), part)}) WHERE n > 0"
+            yield f"SELECT *, true AS is_held FROM ({_unpivoted(_held(part, parts, level), part)}) WHERE {_ANYTHING}"
         else:
             figure = "median(value)" if part.aggregation == "median" else "count(DISTINCT value)::DOUBLE"
             yield (
@@ -134,7 +134,7 @@ def _own(part: Part, parts: Contributions, level: Level) -> str:
 
 
 def _added(part: Part) -> str:
-    return ", ".join(f"sum({name}) AS {name}" for name in _columns(part))
+    return ", ".join(f"round(sum({name}), {SUM_DECIMALS}) AS {name}" for name in _columns(part))
 
 
 def _columns(part: Part) -> list[str]:
@@ -178,6 +178,7 @@ def _held(part: Part, parts: Contributions, level: Level) -> str:
     """
 
 
+_ANYTHING = f"{COUNT} > 0 OR {NUMERATOR} <> 0"
 _PANEL = """
     WITH exposure AS (
         SELECT {entity} AS entity_id, period, sum(working) AS working_days FROM members JOIN day_in USING (day)

@@ -149,7 +149,11 @@ def _changes(sources: Sequence[_Source], until: dt.date) -> ir.Table:
     plain = [name for name in rows.columns if name.startswith(COUNTS)]
     coming, going = (
         rows.select(
-            "person_id", *plain, day=rows[time], weight=ibis.literal(int(sign), "int64"), **{n: rows[n] * sign for n in signed}
+            "person_id",
+            *plain,
+            day=rows[time],
+            weight=ibis.literal(int(sign), "int64"),
+            **{n: rows[n] * sign for n in signed},
         )
         for time, sign in (("comes", 1.0), ("goes", -1.0))
     )
@@ -168,7 +172,10 @@ def _by_day(parts: ir.Table, kpis: int, until: dt.date) -> ir.Table:
             name = column(part, number)
             # rounded, since the engine's threads add in no fixed order: the last bits would differ from run to run
             sums[name] = parts[name].sum(where=where).round(SUM_DECIMALS)
-        sums[column(COUNT, number)] = parts.weight.sum(where=where).cast("float64")
+        # a ratio's cases are the rows that it is divided by; others may add to the numerator alone
+        denominator = parts[column(DENOMINATOR, number)]
+        is_case = where & (denominator.isnull() | (denominator != 0))
+        sums[column(COUNT, number)] = parts.weight.sum(where=is_case).fill_null(0).cast("float64")
     return parts.group_by(["person_id", "day"]).aggregate(**sums)
 
 
