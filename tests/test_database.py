@@ -3,6 +3,7 @@
 import sqlite3
 import sys
 
+import duckdb
 import ibis
 import pandas as pd
 import pytest
@@ -43,7 +44,7 @@ def same_names(frames: dict[str, pd.DataFrame]) -> dict:
 
 def panel_parts(tables) -> list[pd.DataFrame]:
     parts = contributions(tables, tuple(catalogue().values()))
-    return [*(pd.read_parquet(parts.path(part.name)) for part in parts.parts), parts.roster]
+    return [*(duckdb.sql(parts.rows_of(part)).df() for part in parts.parts), parts.roster]
 
 
 @pytest.fixture(scope="module")

@@ -299,6 +299,32 @@ def test_a_period_in_which_nobody_recorded_anything_is_missing_and_not_zero():
     assert np.isnan(rows.loc["2026Q2", "value"])
 
 
+@pytest.mark.parametrize("level", ["person", "team"])
+def test_a_later_month_added_to_earlier_ones_gives_what_everything_together_gives(tables, level, tmp_path):
+    kpis = list(catalogue().values())
+    now = contributions(tables, kpis)
+    then = dt.date(2025, 8, 31)
+    earlier = contributions(as_of_then(tables, then), kpis, until=then)
+    added = contributions(tables, kpis, before=earlier, folder=tmp_path)
+    assert all(len(part.pieces) == 2 for part in added.parts), "or nothing was kept"
+    months = as_intervals([month for quarter in QUARTERS for month in quarter.split("month")])
+    one, two = (panel(parts, months, level) for parts in (now, added))
+    pd.testing.assert_frame_equal(one, two)
+    third = contributions(tables, kpis, before=added)
+    pd.testing.assert_frame_equal(panel(third, months, level), one)
+
+
+def as_of_then(tables: dict[str, pd.DataFrame], then: dt.date) -> dict[str, pd.DataFrame]:
+    """The tables as they were: what happened later had not happened, and who was won later was still open."""
+    end = pd.Timestamp(then) + pd.Timedelta(days=1)
+    found = dict(tables)
+    for name, time in {"activities": "occurred_at", "contracts": "signed_at", "payments": "paid_at", "leads": "created_at",
+                       "opportunities": "created_at", "surveys": "answered_at", "learning": "occurred_at",
+                       "stage_changes": "entered_at"}.items():  # fmt: skip
+        found[name] = tables[name][tables[name][time] < end]
+    return found
+
+
 def held(until: str | None, *, person: str = "P1", since: str = "2026-01-10") -> dict[str, object]:
     return {"contract_id": f"{person}{since}", "owner_id": person, "signed_at": pd.Timestamp(since), "amount": 100.0,
             "ends_on": pd.Timestamp(until) if until else pd.NaT}  # fmt: skip

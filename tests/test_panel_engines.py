@@ -1,5 +1,6 @@
 """Every KPI gives the same contributions wherever its rows are: in DuckDB, and in place in PostgreSQL."""
 
+import duckdb
 import ibis
 import pandas as pd
 import pytest
@@ -9,7 +10,7 @@ from servers import postgres, run_sql, sql_engine  # noqa: F401 - a fixture
 from kpi_research.crm.tables import TABLES
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.panel import contributions, last_day
-from kpi_research.panel.contributions import on_an_engine
+from kpi_research.panel.build import on_an_engine
 from kpi_research.sources.database import open_database
 from kpi_research.sources.mapping import DatabaseSource
 from kpi_research.sources.simulated import Company, simulate
@@ -84,7 +85,7 @@ def test_a_simulated_client_gives_the_same_contributions(both):
     here, there = both
     assert [part.kpis for part in here.parts] == [part.kpis for part in there.parts]
     for part in here.parts:
-        one, two = (pd.read_parquet(each.path(part.name)) for each in both)
+        one, two = (duckdb.sql(each.rows_of(part)).df() for each in both)
         pd.testing.assert_frame_equal(one, two, check_dtype=False, obj=str(part.kpis))
 
 

@@ -1,7 +1,8 @@
 """F4: KPIs x entities x periods; its faces are `contributions` and `panel`."""
 
 from kpi_research.kpis.definition import LEVELS, Level
-from kpi_research.panel.contributions import Contributions, Part, contributions, contributions_in, last_day
+from kpi_research.panel.build import contributions, last_day
+from kpi_research.panel.contributions import Contributions, Part, contributions_in
 from kpi_research.panel.machine import COMPANY, PANEL_COLUMNS, panel
 
 __all__ = [

@@ -45,8 +45,8 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     """
     with duckdb.connect() as engine:
         for part in parts.parts:
-            engine.read_parquet(str(parts.path(part.name))).create_view(part.name)
-        engine.read_parquet(str(parts.path(ROSTER))).create_view(ROSTER)
+            engine.sql(parts.rows_of(part)).create_view(part.name)
+        engine.read_parquet(str(parts.folder / ROSTER)).create_view("roster")
         engine.register("intervals", intervals[["period", "start", "end"]])
         engine.register("kpis", _about(parts, level))
         engine.register("chosen", pd.DataFrame({"id": parts.only_entities}, dtype="string"))
@@ -89,8 +89,8 @@ def _about(parts: Contributions, level: Level) -> pd.DataFrame:
 def _members(parts: Contributions) -> str:
     """Who was where on which day, of those that the contributions are narrowed to."""
     if parts.only_level == "company":
-        return f"SELECT * FROM {ROSTER}"
-    return f"SELECT * FROM {ROSTER} WHERE {parts.only_level}_id IN (SELECT id FROM chosen)"
+        return "SELECT * FROM roster"
+    return f"SELECT * FROM roster WHERE {parts.only_level}_id IN (SELECT id FROM chosen)"
 
 
 def _entity(level: Level, rows: str) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import operator
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import ibis
@@ -66,22 +66,26 @@ def column(part: str, number: int) -> str:
     return f"{part}_{number}"
 
 
-def queries(crm: Crm, kpis: Sequence[Kpi], until: dt.date) -> Iterator[Query]:
+def queries(
+    crm: Crm, kpis: Sequence[Kpi], until: dt.date, *, since: Callable[[Sequence[Kpi]], dt.date | None] = lambda _: None
+) -> Iterator[Query]:
     """The queries that give what every day adds to each KPI.
 
     Parameters
     ----------
     until
         The last day covered.
+    since
+        From the KPIs of a query to the first day that it covers; None for all.
     """
     groups: dict[tuple[object, ...], list[_Source]] = {}
     for kpi in kpis:
         source = _without_filters(kpi, kpi.rows(crm))
         groups.setdefault(source.key, []).append(source)
     for sources in groups.values():
-        aggregation = sources[0].kpi.aggregation
-        rows = {"sum": _sums, "at_end": _changes}.get(aggregation, _values)(sources, until)
-        yield Query(tuple(source.kpi for source in sources), aggregation, rows)
+        shared, aggregation = tuple(source.kpi for source in sources), sources[0].kpi.aggregation
+        make = {"sum": _sums, "at_end": _changes}.get(aggregation, _values)
+        yield Query(shared, aggregation, make(sources, until, since(shared)))
 
 
 def is_row_by_row(kpi: Kpi, crm: Crm) -> bool:
@@ -108,9 +112,9 @@ def _over(base: ir.Table, condition: ir.BooleanValue) -> ir.BooleanValue:
     return condition.op().replace(of_base, filter=ops.Value).to_expr()
 
 
-def _of_day(source: _Source, number: int) -> dict[str, ir.Value]:
+def _of_day(source: _Source, number: int, base: ir.Table) -> dict[str, ir.Value]:
     """A row's condition, numerator and denominator."""
-    kpi, base = source.kpi, source.base
+    kpi = source.kpi
     condition = functools.reduce(operator.and_, source.conditions, ibis.literal(True))
     denominator = kpi.denominator(base) if kpi.denominator else ibis.null("float64")
     return {
@@ -120,15 +124,22 @@ def _of_day(source: _Source, number: int) -> dict[str, ir.Value]:
     }
 
 
-def _of_all(sources: Sequence[_Source]) -> dict[str, ir.Value]:
-    return {name: value for number, source in enumerate(sources) for name, value in _of_day(source, number).items()}
+def _of_all(sources: Sequence[_Source], base: ir.Table) -> dict[str, ir.Value]:
+    return {
+        name: value for number, source in enumerate(sources) for name, value in _of_day(source, number, base).items()
+    }
 
 
-def _sums(sources: Sequence[_Source], until: dt.date) -> ir.Table:
-    base, first = sources[0].base, sources[0].kpi
+def _from(rows: ir.Table, time: str, first: dt.date | None) -> ir.Table:
+    """Rows from a day on: asked of the time as it lies, so that an engine may skip what is older."""
+    return rows.filter(rows[time] >= pd.Timestamp(first)) if first else rows
+
+
+def _sums(sources: Sequence[_Source], until: dt.date, since: dt.date | None) -> ir.Table:
+    base, first = _from(sources[0].base, sources[0].kpi.when, since), sources[0].kpi
     weight = ibis.literal(1, "int64")
     parts = base.select(
-        person_id=base[first.who], day=base[first.when].truncate("D"), weight=weight, **_of_all(sources)
+        person_id=base[first.who], day=base[first.when].truncate("D"), weight=weight, **_of_all(sources, base)
     )
     mature = {
         name: parts[name] & (parts.day <= _last(until, source.kpi.matures_after_days))
@@ -139,11 +150,11 @@ def _sums(sources: Sequence[_Source], until: dt.date) -> ir.Table:
     return _by_day(parts.mutate(**mature) if mature else parts, len(sources), until)
 
 
-def _changes(sources: Sequence[_Source], until: dt.date) -> ir.Table:
+def _changes(sources: Sequence[_Source], until: dt.date, since: dt.date | None) -> ir.Table:
     """By how much the sums over the rows that hold change from day to day: each row comes, and goes."""
     base, first = sources[0].base, sources[0].kpi
     comes, goes = base[first.when].truncate("D"), base[first.until or ""].truncate("D")
-    rows = base.select(person_id=base[first.who], comes=comes, goes=goes, **_of_all(sources))
+    rows = base.select(person_id=base[first.who], comes=comes, goes=goes, **_of_all(sources, base))
     rows = rows.filter(rows.goes.isnull() | (rows.goes > rows.comes))
     signed = [name for name in rows.columns if name.startswith((NUMERATOR, DENOMINATOR))]
     plain = [name for name in rows.columns if name.startswith(COUNTS)]
@@ -157,7 +168,7 @@ def _changes(sources: Sequence[_Source], until: dt.date) -> ir.Table:
         )
         for time, sign in (("comes", 1.0), ("goes", -1.0))
     )
-    return _by_day(coming.union(going), len(sources), until)
+    return _by_day(_from(coming.union(going), "day", since), len(sources), until)
 
 
 def _by_day(parts: ir.Table, kpis: int, until: dt.date) -> ir.Table:
@@ -179,9 +190,9 @@ def _by_day(parts: ir.Table, kpis: int, until: dt.date) -> ir.Table:
     return parts.group_by(["person_id", "day"]).aggregate(**sums)
 
 
-def _values(sources: Sequence[_Source], until: dt.date) -> ir.Table:
+def _values(sources: Sequence[_Source], until: dt.date, since: dt.date | None) -> ir.Table:
     (source,) = sources
-    kpi, rows = source.kpi, source.rows
+    kpi, rows = source.kpi, _from(source.rows, source.kpi.when, since)
     value = kpi.numerator(rows)
     value = value.cast("float64").round(SUM_DECIMALS) if kpi.aggregation == "median" else value.cast("string")
     parts = rows.select(person_id=rows[kpi.who], day=rows[kpi.when].truncate("D"), value=value)
