@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from kpi_research.appraisal.proportion import wilson
+from kpi_research.proportion import wilson
 from kpi_research.appraisal.ranking import rates_differ
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.language import say
