@@ -1,0 +1,162 @@
+"""The little that customer value needs of a client's rows: fetched once, kept beside the stored data, cut at will."""
+
+from __future__ import annotations
+
+import datetime as dt
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
+from functools import reduce
+from operator import or_
+from pathlib import Path
+
+import ibis
+import ibis.expr.types as ir
+import pandas as pd
+
+from kpi_research.customers.purchases import DAY_COLUMNS, purchase_days
+from kpi_research.customers.terms import TERM_COLUMNS, terms
+
+ACCOUNT_COLUMNS = ("account_id", "name", "owner_id")
+ANSWER_COLUMNS = ("survey_id", "account_id", "kind", "day", "score", "scale_min", "scale_max")
+LEAD_COLUMNS = ("owner_id", "day", "is_referral", "leads", "won")
+CUSTOMER_SURVEYS = ("nps", "csat", "delivery")
+WORDS = Path(__file__).parent / "referral.toml"
+KEYS = {
+    "days": ["account_id", "setting", "day"], "terms": ["contract_id"], "accounts": ["account_id"],
+    "answers": ["survey_id"], "leads": ["owner_id", "day", "is_referral"],
+}  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What is known of customers; empty frames where the client lacks a table.
+
+    Parameters
+    ----------
+    days
+        As from `purchases.purchase_days`.
+    terms
+        As from `terms.terms`.
+    accounts
+        `account_id, name, owner_id` of every account that bought or answered.
+    answers
+        `survey_id, account_id, kind, day, score, scale_min, scale_max` of customers' surveys.
+    leads
+        `owner_id, day, is_referral, leads, won`: leads by who works on them and the day they came.
+    tables
+        Canonical tables that the client has.
+    """
+
+    days: pd.DataFrame
+    terms: pd.DataFrame
+    accounts: pd.DataFrame
+    answers: pd.DataFrame
+    leads: pd.DataFrame
+    tables: frozenset[str]
+
+    def of(self, owners: Collection[str]) -> Facts:
+        """Only the customers and leads of some people."""
+        mine = self.accounts[self.accounts["owner_id"].isin([*owners])]
+        ids = set(mine["account_id"])
+        cut = {name: frame[frame["account_id"].isin(ids)] for name, frame in self._by_account().items()}
+        return replace(self, accounts=mine, leads=self.leads[self.leads["owner_id"].isin([*owners])], **cut)
+
+    def before(self, end: dt.date) -> Facts:
+        """What was on file when a period ended: nothing that was signed, answered or renewed later."""
+        last = pd.Timestamp(end)
+        held = self.terms[self.terms["signed_on"] < last]
+        late = held["renewed_on"] >= last
+        held = held.assign(
+            renewed_on=held["renewed_on"].where(~late), renewed_amount=held["renewed_amount"].where(~late)
+        )
+        return replace(
+            self, terms=held, days=self.days[self.days["day"] < last], answers=self.answers[self.answers["day"] < last],
+            leads=self.leads[self.leads["day"] < last],
+        )  # fmt: skip
+
+    @property
+    def has_owners(self) -> bool:
+        """Whether accounts have an owner at all: without, customers cannot be told apart by team."""
+        return bool(self.accounts["owner_id"].notna().any())
+
+    def _by_account(self) -> dict[str, pd.DataFrame]:
+        return {"days": self.days, "terms": self.terms, "answers": self.answers}
+
+
+def fetch(tables: Mapping[str, ir.Table], *, currency: str) -> Facts:
+    """The facts, computed where the rows lie.
+
+    Parameters
+    ----------
+    tables
+        Canonical tables by name, on one engine.
+    currency
+        The client's.
+    """
+    found = {
+        "days": (purchase_days(tables["contracts"], currency=currency), DAY_COLUMNS) if "contracts" in tables else None,
+        "terms": (terms(tables["contracts"], currency=currency), TERM_COLUMNS) if "contracts" in tables else None,
+        "answers": (_answers(tables["surveys"]), ANSWER_COLUMNS) if "surveys" in tables else None,
+        "leads": (_leads(tables), LEAD_COLUMNS) if "leads" in tables else None,
+        "accounts": (_accounts(tables), ACCOUNT_COLUMNS) if "accounts" in tables else None,
+    }
+    empty = {"days": DAY_COLUMNS, "terms": TERM_COLUMNS, "answers": ANSWER_COLUMNS, "leads": LEAD_COLUMNS}
+    frames = {
+        name: each[0].to_pyarrow().to_pandas() if each else pd.DataFrame(columns=[*empty.get(name, ACCOUNT_COLUMNS)])
+        for name, each in found.items()
+    }
+    return Facts(**{name: _in_order(name, frame) for name, frame in frames.items()}, tables=frozenset(tables))
+
+
+def write(facts: Facts, folder: Path) -> None:
+    """Keep the facts as files of a folder."""
+    for name in KEYS:
+        getattr(facts, name).to_parquet(folder / f"customers_{name}.parquet")
+
+
+def read(folder: Path, tables: frozenset[str]) -> Facts:
+    """The facts that `write` kept."""
+    return Facts(**{name: pd.read_parquet(folder / f"customers_{name}.parquet") for name in KEYS}, tables=tables)
+
+
+def _in_order(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+    """An engine hands rows over in no order; the same rows must give the same bytes."""
+    times = {column: "datetime64[us]" for column in frame if column in ("day", "signed_on", "ends_on", "renewed_on")}
+    return frame.astype(times).sort_values(KEYS[name], ignore_index=True)
+
+
+def _answers(surveys: ir.Table) -> ir.Table:
+    rows = surveys.filter(surveys.kind.isin(CUSTOMER_SURVEYS) & surveys.account_id.notnull())
+    return rows.select(
+        "survey_id", "account_id", "kind", day=rows.answered_at.truncate("D"),
+        score=rows.score.cast("float64"), scale_min=rows.scale_min.cast("float64"),
+        scale_max=rows.scale_max.cast("float64"),
+    )  # fmt: skip
+
+
+def _accounts(tables: Mapping[str, ir.Table]) -> ir.Table:
+    """Accounts that bought or answered: the others are prospects."""
+    rows = tables["accounts"].select("account_id", "name", "owner_id")
+    seen = [tables[name].select("account_id") for name in ("contracts", "surveys") if name in tables]
+    if not seen:
+        return rows.limit(0)
+    ids = seen[0].union(seen[1]) if len(seen) > 1 else seen[0]
+    return rows.semi_join(ids, "account_id")
+
+
+def _leads(tables: Mapping[str, ir.Table]) -> ir.Table:
+    rows = tables["leads"]
+    text = rows.source.lower().fill_null("")
+    words = tomllib.loads(WORDS.read_text(encoding="utf-8"))
+    said = reduce(or_, [text.contains(word) for word in words["referral"]])
+    not_by_customers = reduce(or_, [text.contains(word) for word in words["not_by_customers"]])
+    rows = rows.select(
+        "owner_id", "opportunity_id", day=rows.created_at.truncate("D"), is_referral=said & ~not_by_customers
+    )
+    won = ibis.literal(False)
+    if "opportunities" in tables:
+        deals = tables["opportunities"].select("opportunity_id", "outcome")
+        rows = rows.left_join(deals, "opportunity_id")
+        won = (rows.outcome == "won").fill_null(False)
+    return rows.group_by(["owner_id", "day", "is_referral"]).aggregate(leads=rows.count(), won=won.sum())
