@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from kpi_research.kpis.crm import Crm
-from kpi_research.kpis.definition import Example, Kpi
+from kpi_research.kpis.definition import Example, Kpi, WeightBand
 from kpi_research.kpis.parts import each_row, valid_contracts
 from kpi_research.language import Bilingual
 
@@ -78,6 +78,11 @@ KPIS = (
         numerator=lambda rows: rows.amount,
         aliases=("销售额", "成交额", "签单额", "GMV", "revenue", "bookings"),
         why="By signing, not by payment (that is collected_amount); a later cancellation takes the contract out again.",
+        gaming=Bilingual(
+            "期末让客户提前签字、下期再取消,会抬高当期;按取消日期回看即可发现。",
+            "Customers are made to sign before the period ends and cancel in the next: seen in cancellations soon after signing.",
+        ),
+        weight_band=WeightBand(30, 50, "S08 (002)"),
         example=Example(
             {"contracts": _SIGNED},
             "2026-07",
@@ -103,6 +108,10 @@ KPIS = (
         numerator=lambda rows: rows.amount,
         aliases=("回款金额", "月度回款", "receipts"),
         why="Belongs to the contract's owner, whoever collected it.",
+        gaming=Bilingual(
+            "为赶期末以折扣换取客户提前付款,下期的回款就少了。",
+            "Customers are given a discount for paying before the period ends; the next period is short of that money.",
+        ),
         example=Example(
             {
                 "contracts": _SIGNED[:1],
@@ -140,6 +149,10 @@ KPIS = (
         matures_after_days=PAYMENT_DAYS,
         aliases=("回款及时率",),
         why="Against what was due, not against what was signed; the fixed window makes young and old periods comparable.",
+        gaming=Bilingual(
+            "把到期日约得很晚,或在逾期前改期,就显得及时。",
+            "Due dates are agreed late, or moved before they pass.",
+        ),
         example=Example(
             {
                 "contracts": _SIGNED[:1],
@@ -177,6 +190,10 @@ KPIS = (
         numerator=each_row,
         aliases=("订单数", "签单数", "deals won"),
         why="Counts the very records that signed_amount adds up: the two must move together.",
+        gaming=Bilingual(
+            "把一份合同拆成几份签。",
+            "One contract is split into several.",
+        ),
         example=Example({"contracts": _SIGNED}, "2026-07", "P1", 3, None, "K1, K2 and K3."),
     ),
     Kpi(
@@ -198,6 +215,11 @@ KPIS = (
         aliases=("新客户开发数", "新客户数", "new logos"),
         why="By first contract, not by first registration. Before the data begin nobody is known to be a customer, so "
         "the first months count too many.",
+        gaming=Bilingual(
+            "把老客户的分公司或新名称登记为新客户。",
+            "A branch or a new name of an old customer is registered as a new one.",
+        ),
+        weight_band=WeightBand(10, 20, "S08 (002)"),
         example=Example(
             {"contracts": _SIGNED},
             "2026-07",
@@ -205,6 +227,50 @@ KPIS = (
             2,
             None,
             "A1 (K1) and A2 (K3); K2 is A1's second contract, A3 was cancelled.",
+        ),
+    ),
+    Kpi(
+        id="R15",
+        name="enrolments",
+        label=Bilingual("招生人数", "Enrolments"),
+        meaning=Bilingual(
+            "期内新签(非续费、非加购)且未取消的报名合同份数,一份合同计一名学员。",
+            "Enrolment contracts signed new in the period (no renewals, no repeat purchases) and not cancelled; each is one student.",
+        ),
+        kind="result",
+        nature="quantity",
+        unit="count",
+        direction="up",
+        needs=("contracts",),
+        rows=lambda crm: valid_contracts(crm).filter(lambda rows: rows.kind.fill_null("new") == "new"),
+        who="owner_id",
+        when="signed_at",
+        numerator=each_row,
+        aliases=("报名人数", "新生人数", "招生数", "new students"),
+        why="By contract, since contracts name no students: a contract for two siblings is one. Contracts without a kind "
+        "count as new, so that a school that keeps no kinds is not without figures. Unlike new_customers, a family that "
+        "enrols a second child anew counts again.",
+        gaming=Bilingual(
+            "把续费登记为新签;或先报名再退费,因此退费的合同要补登取消日期。",
+            "Renewals are entered as new; or students enrol and are refunded: such contracts need a date of cancellation.",
+        ),
+        example=Example(
+            {
+                "contracts": (
+                    {**_SIGNED[0], "kind": "new"},
+                    {**_SIGNED[1], "kind": "renewal"},
+                    {**_SIGNED[2], "kind": "repeat"},
+                    {**_SIGNED[3], "kind": "new"},
+                    {**_SIGNED[4], "kind": "new"},
+                    {**_SIGNED[5], "kind": "new"},
+                    {**_SIGNED[2], "contract_id": "K7"},
+                )
+            },
+            "2026-07",
+            "P1",
+            2,
+            None,
+            "K1 is new and K7 has no kind; K2 and K3 are not new, K4 was cancelled, K5 is P2's, K6 is August's.",
         ),
     ),
 )
