@@ -16,21 +16,10 @@ def standing_channels(crm: Crm) -> ir.Table:
     return crm.channels.mutate(closed_at=ibis.null("timestamp"))
 
 
-def _channel(
-    number: str,
-    opened: str | None,
-    *stores: int | None,
-    owner: str = "P1",
-) -> dict[str, str | int | None]:
-    target, stocked, selling = stores or (None, None, None)
-    return {
-        "channel_id": number,
-        "owner_id": owner,
-        "opened_at": opened,
-        "stores_target": target,
-        "stores_stocked": stocked,
-        "stores_selling": selling,
-    }
+def _channel(number: str, opened: str | None, *stores: int | None, owner: str = "P1") -> dict[str, str | int | None]:
+    columns = ("stores_target", "stores_stocked", "stores_selling")
+    counted = dict(zip(columns, stores, strict=True)) if stores else {}
+    return {"channel_id": number, "owner_id": owner, "opened_at": opened, **counted}
 
 
 _CHANNELS = {
