@@ -29,7 +29,10 @@ from kpi_research.customers.standards import (
 from kpi_research.policy import INTERVAL_LEVEL
 
 MODELS: dict[Setting, str] = {CONTRACTUAL: "renewal_rate_x_margin", NONCONTRACTUAL: "bg_nbd_and_gamma_gamma"}
-CUSTOMER_COLUMNS = ["account_id", "setting", "model", "last_day", "due_on", "p_active", "purchases", "worth", "value"]
+CUSTOMER_TYPES = {
+    "account_id": "str", "setting": "str", "model": "str", "frequency": "float64", "last_day": "datetime64[us]",
+    "due_on": "datetime64[us]", "p_active": "float64", "purchases": "float64", "worth": "float64", "value": "float64",
+}  # fmt: skip
 TOTAL_COLUMNS = [
     "setting", "model", "basis", "customers", "valued", "purchases", "purchases_low", "purchases_high", "value",
     "value_low", "value_high", "status", "reason",
@@ -93,19 +96,16 @@ def customers(
 
     Returns
     -------
-    `account_id`; `setting` (a customer may be in both); `model`; `last_day` of a purchase; `due_on`, the next end of a
+    `account_id`; `setting` (a customer may be in both); `model`; `frequency`, days on which it bought again, null under
+    a contract; `last_day` of a purchase; `due_on`, the next end of a
     contract; `p_active`, 1 under a contract; `purchases` expected; `worth` of one; `value` of all, discounted, money.
     Where a model was refused its columns are null.
     """
     known = facts.before(fitted.upto)
-    found = [
-        part
-        for part in (_by_orders(fitted, known, months, discount), _by_contract(fitted, known, months, discount))
-        if len(part)
-    ]
-    if not found:
-        return pd.DataFrame(columns=CUSTOMER_COLUMNS)
-    return pd.concat(found, ignore_index=True)[CUSTOMER_COLUMNS]
+    found = [_by_orders(fitted, known, months, discount), _by_contract(fitted, known, months, discount)]
+    found = [part[[*CUSTOMER_TYPES]] for part in found if len(part)]
+    together = pd.concat(found, ignore_index=True) if found else pd.DataFrame(columns=[*CUSTOMER_TYPES])
+    return together.astype(CUSTOMER_TYPES)
 
 
 def totals(
@@ -153,12 +153,20 @@ def drawn(
 def _by_orders(fitted: Fitted, known: Facts, months: int, discount: float) -> pd.DataFrame:
     rows = history_frame(known.days, NONCONTRACTUAL, upto=fitted.upto, basis=fitted.basis)
     each = orders.expected(fitted.orders, rows, months=months, discount=discount)
-    return each.assign(setting=NONCONTRACTUAL, model=MODELS[NONCONTRACTUAL], last_day=rows["last_day"], due_on=pd.NaT)
+    return each.assign(
+        setting=NONCONTRACTUAL,
+        model=MODELS[NONCONTRACTUAL],
+        last_day=rows["last_day"],
+        due_on=pd.NaT,
+        frequency=rows["frequency"],
+    )
 
 
 def _by_contract(fitted: Fitted, known: Facts, months: int, discount: float) -> pd.DataFrame:
     """A row for each customer with a contract that runs; several contracts of one are added up."""
     rows = renewals.running(known.terms, upto=fitted.upto, basis=fitted.basis)
+    if rows.empty:
+        return rows
     each = renewals.expected(fitted.renewals, rows, months=months, discount=discount)
     if fitted.renewals.reason:
         each[["purchases", "worth", "value"]] = np.nan
@@ -168,7 +176,11 @@ def _by_contract(fitted: Fitted, known: Facts, months: int, discount: float) -> 
     )
     last = known.terms.groupby("account_id")["signed_on"].max()
     return found.assign(
-        setting=CONTRACTUAL, model=MODELS[CONTRACTUAL], p_active=1.0, last_day=found["account_id"].map(last)
+        setting=CONTRACTUAL,
+        model=MODELS[CONTRACTUAL],
+        p_active=1.0,
+        frequency=np.nan,
+        last_day=found["account_id"].map(last),
     )
 
 

@@ -14,12 +14,27 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 
-from kpi_research.customers.purchases import DAY_COLUMNS, purchase_days
-from kpi_research.customers.terms import TERM_COLUMNS, terms
+from kpi_research.customers.purchases import purchase_days
+from kpi_research.customers.terms import terms
 
-ACCOUNT_COLUMNS = ("account_id", "name", "owner_id")
-ANSWER_COLUMNS = ("survey_id", "account_id", "kind", "day", "score", "scale_min", "scale_max")
-LEAD_COLUMNS = ("owner_id", "day", "is_referral", "leads", "won")
+TEXT, TIME = "str", "datetime64[us]"
+TYPES: dict[str, dict[str, str]] = {
+    "days": {
+        "account_id": TEXT, "setting": TEXT, "day": TIME, "orders": "int64", "priced": "int64", "amount": "float64",
+        "costed": "int64", "costed_amount": "float64", "cost": "float64", "is_new": "bool", "is_later": "bool",
+    },
+    "terms": {
+        "contract_id": TEXT, "account_id": TEXT, "signed_on": TIME, "ends_on": TIME, "amount": "float64",
+        "cost": "float64", "kind": TEXT, "renewed_on": TIME, "renewed_amount": "float64",
+    },
+    "accounts": {"account_id": TEXT, "name": TEXT, "owner_id": TEXT},
+    "answers": {
+        "survey_id": TEXT, "account_id": TEXT, "kind": TEXT, "day": TIME, "score": "float64", "scale_min": "float64",
+        "scale_max": "float64",
+    },
+    "leads": {"owner_id": TEXT, "day": TIME, "is_referral": "bool", "leads": "int64", "won": "int64"},
+}  # fmt: skip
+"""What the facts hold, with the types that they have also where there is no row."""
 CUSTOMER_SURVEYS = ("nps", "csat", "delivery")
 WORDS = Path(__file__).parent / "referral.toml"
 KEYS = {
@@ -94,19 +109,18 @@ def fetch(tables: Mapping[str, ir.Table], *, currency: str) -> Facts:
     currency
         The client's.
     """
-    found = {
-        "days": (purchase_days(tables["contracts"], currency=currency), DAY_COLUMNS) if "contracts" in tables else None,
-        "terms": (terms(tables["contracts"], currency=currency), TERM_COLUMNS) if "contracts" in tables else None,
-        "answers": (_answers(tables["surveys"]), ANSWER_COLUMNS) if "surveys" in tables else None,
-        "leads": (_leads(tables), LEAD_COLUMNS) if "leads" in tables else None,
-        "accounts": (_accounts(tables), ACCOUNT_COLUMNS) if "accounts" in tables else None,
-    }
-    empty = {"days": DAY_COLUMNS, "terms": TERM_COLUMNS, "answers": ANSWER_COLUMNS, "leads": LEAD_COLUMNS}
-    frames = {
-        name: each[0].to_pyarrow().to_pandas() if each else pd.DataFrame(columns=[*empty.get(name, ACCOUNT_COLUMNS)])
-        for name, each in found.items()
-    }
-    return Facts(**{name: _in_order(name, frame) for name, frame in frames.items()}, tables=frozenset(tables))
+    found: dict[str, ir.Table] = {}
+    if "contracts" in tables:
+        found["days"] = purchase_days(tables["contracts"], currency=currency)
+        found["terms"] = terms(tables["contracts"], currency=currency)
+    if "surveys" in tables:
+        found["answers"] = _answers(tables["surveys"])
+    if "leads" in tables:
+        found["leads"] = _leads(tables)
+    if "accounts" in tables:
+        found["accounts"] = _accounts(tables)
+    frames = {name: _in_order(name, found[name]) if name in found else _empty(name) for name in TYPES}
+    return Facts(**frames, tables=frozenset(tables))
 
 
 def write(facts: Facts, folder: Path) -> None:
@@ -120,10 +134,14 @@ def read(folder: Path, tables: frozenset[str]) -> Facts:
     return Facts(**{name: pd.read_parquet(folder / f"customers_{name}.parquet") for name in KEYS}, tables=tables)
 
 
-def _in_order(name: str, frame: pd.DataFrame) -> pd.DataFrame:
+def _in_order(name: str, rows: ir.Table) -> pd.DataFrame:
     """An engine hands rows over in no order; the same rows must give the same bytes."""
-    times = {column: "datetime64[us]" for column in frame if column in ("day", "signed_on", "ends_on", "renewed_on")}
-    return frame.astype(times).sort_values(KEYS[name], ignore_index=True)
+    frame = rows.to_pyarrow().to_pandas()[[*TYPES[name]]].astype(TYPES[name])
+    return frame.sort_values(KEYS[name], ignore_index=True)
+
+
+def _empty(name: str) -> pd.DataFrame:
+    return pd.DataFrame({column: pd.Series(dtype=kind) for column, kind in TYPES[name].items()})
 
 
 def _answers(surveys: ir.Table) -> ir.Table:

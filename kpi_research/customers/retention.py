@@ -27,7 +27,10 @@ from kpi_research.policy import MIN_DENOMINATOR
 from kpi_research.proportion import wilson
 
 Measure = Literal["stays", "buys_again"]
-SPELL_COLUMNS = ["account_id", "setting", "measure", "start", "entry_days", "days", "happened"]
+SPELL_TYPES = {
+    "account_id": "str", "setting": "str", "measure": "str", "start": "datetime64[us]", "entry_days": "int64",
+    "days": "int64", "happened": "bool",
+}  # fmt: skip
 COHORT_COLUMNS = ["setting", "measure", "cohort", "age_months", "n", "known", "share", "low", "high", "status"]
 CURVE_COLUMNS = ["setting", "measure", "months", "at_risk", "events", "share", "low", "high"]
 
@@ -66,8 +69,8 @@ def spells(
         _orders(known[known["setting"] == NONCONTRACTUAL], since=since, upto=upto, lost_after_days=lost_after_days),
         _under_contract(terms[terms["account_id"].isin(known["account_id"])], since=since, upto=upto),
     ]
-    found = pd.concat([part for part in parts if len(part)] or [pd.DataFrame(columns=SPELL_COLUMNS)])
-    return found.sort_values(["setting", "measure", "account_id"], ignore_index=True)[SPELL_COLUMNS]
+    found = pd.concat([part for part in parts if len(part)] or [pd.DataFrame(columns=[*SPELL_TYPES])])
+    return found.astype(SPELL_TYPES).sort_values(["setting", "measure", "account_id"], ignore_index=True)
 
 
 def cohorts(
@@ -148,7 +151,7 @@ def _share(group: pd.DataFrame, age: int, measure: Measure, upto: dt.date) -> tu
 def _orders(days: pd.DataFrame, *, since: dt.date, upto: dt.date, lost_after_days: int) -> pd.DataFrame:
     """Of orders without an end: until the second, and until the first gap that is too long."""
     if days.empty:
-        return pd.DataFrame(columns=SPELL_COLUMNS)
+        return pd.DataFrame(columns=[*SPELL_TYPES])
     end = pd.Timestamp(upto)
     rows = days[["account_id", "day"]].sort_values(["account_id", "day"], ignore_index=True)
     by_account = rows.groupby("account_id")["day"]
@@ -173,7 +176,7 @@ def _orders(days: pd.DataFrame, *, since: dt.date, upto: dt.date, lost_after_day
 def _under_contract(terms: pd.DataFrame, *, since: dt.date, upto: dt.date) -> pd.DataFrame:
     """Of contracts that end: until no contract runs and the time to renew is over."""
     if terms.empty:
-        return pd.DataFrame(columns=SPELL_COLUMNS)
+        return pd.DataFrame(columns=[*SPELL_TYPES])
     begin, room = pd.Timestamp(since), pd.Timedelta(days=RENEWAL_AFTER_DAYS)
     # a renewal is known at once, its absence only later: watched is until nobody can be called lost too late
     end = pd.Timestamp(upto) - room
