@@ -8,7 +8,8 @@ what it will be if they go on as such cases went before, never the share so far.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Literal
 
 import numpy as np
 import pandas as pd
@@ -26,6 +27,8 @@ COHORT_COLUMNS = [
     "reopened", "unlinked", "window_days", "rate", "ci_low", "ci_high", "rate_so_far", "rate_of_first", "first_low",
     "first_high", "days_median", "status",
 ]  # fmt: skip
+Key = tuple[str, int]
+_EMPTY = pd.DataFrame({"days": [], "ended": [], "skipped": [], "reopened": []})
 STATUSES = ("ok", "immature", "too_few", "no_cases", "no_window", "last")
 REPLICATES = 300
 """Resamples behind an immature rate's interval: its ends then move by less than half a point from seed to seed."""
@@ -42,15 +45,54 @@ class _Rate:
     status: str = "no_cases"
 
 
+@dataclass(frozen=True)
+class Past:
+    """How cases went on before: what tells of the unfinished ones.
+
+    Parameters
+    ----------
+    windows
+        Stage -> days in which its next stage must be reached to count.
+    steps, firsts
+        `steps.steps` and `steps.steps_from_first` by part and place.
+    """
+
+    windows: Mapping[str, int]
+    steps: Mapping[Key, pd.DataFrame]
+    firsts: Mapping[Key, pd.DataFrame]
+    _drawn: dict[tuple[str, Key, float], tuple[Curves, Curves]] = field(default_factory=dict, repr=False)
+
+    def to_window(
+        self, what: Literal["steps", "firsts"], key: Key, window: float, rng: np.random.Generator
+    ) -> tuple[Curves, Curves]:
+        """The curves of a step as observed, up to its window, and resampled."""
+        if (what, key, window) not in self._drawn:
+            rows = getattr(self, what).get(key, _NOBODY)
+            # what lies beyond the window decides nothing, and on a short grid hundreds of curves cost little
+            days = np.minimum(rows["days"].to_numpy(dtype=int), int(window) + 1)
+            ended = np.where(rows["days"] <= window, rows["ended"], 0).astype(int)
+            seen = well_observed(curves(days, ended))
+            self._drawn[what, key, window] = seen, resampled_curves(days, ended, replicates=REPLICATES, rng=rng)
+        return self._drawn[what, key, window]
+
+
+_NOBODY = pd.DataFrame({"days": [], "ended": []})
+
+
+def past_of(records: Records, windows: Windows | None = None) -> Past:
+    """How cases went on before, from all that was entered since the data begin."""
+    own, firsts = (observed_from(rows, records) for rows in (steps(records), steps_from_first(records)))
+    return Past(usual_windows(records, windows), _by_place(own), _by_place(firsts))
+
+
 def cohort_view(
     records: Records,
     *,
     start: pd.Timestamp,
     end: pd.Timestamp,
     rng: np.random.Generator,
-    windows: Windows | None = None,
+    past: Past | None = None,
     by: str | None = None,
-    reference: Records | None = None,
 ) -> pd.DataFrame:
     """The funnel of the cases that were opened from `start` on and before `end`.
 
@@ -58,72 +100,67 @@ def cohort_view(
     ----------
     records
         Of those whom the view is about.
-    windows
-        Stage -> days in which its next stage must be reached to count; others have their usual ones (`steps.windows`).
+    past
+        Whose history tells how unfinished cases go on, and the windows; by default that of `records`.
     by
         A row for each value of `team`, `person`, `segment`, `source`, `industry`, `region` or `product`.
-    reference
-        Whose history tells how unfinished cases go on, and the usual windows; by default `records`.
 
     Returns
-    -------
-    In `COHORT_COLUMNS`, one row a group, part and stage. `entered = reached + late + lost + waiting`: `late` reached
-    the next stage after the window. `rate` = reached / entered where every window is over; `rate_of_first` is the
-    share of the cohort that reaches this stage within the windows up to winning together (collection: and its own);
-    both null where `status` is not `ok` or `immature`. `status` is `ok`; `immature`; `too_few` (under
+    ------- In `COHORT_COLUMNS`, one row a group, part and stage. `entered = reached + late + lost + waiting`: `late`
+    reached the next stage after the window. `rate` = reached / entered where every window is over; `rate_of_first` is
+    the share of the cohort that reaches this stage within the windows up to winning together (collection: and its
+    own); both null where `status` is not `ok` or `immature`. `status` is `ok`; `immature`; `too_few` (under
     `policy.MIN_DENOMINATOR`); `no_cases`; `no_window` (nobody ever took this step, or no case is old enough to tell);
     `last`. `unlinked`: won deals without a contract, left out.
     """
-    reference = reference or records
-    usual = usual_windows(reference, windows)
-    history = {
-        "step": observed_from(steps(reference), reference),
-        "first": observed_from(steps_from_first(reference), reference),
-    }
+    past = past or past_of(records)
     opened = records.cases["opened_at"]
     cohort = records.among(records.cases[(opened >= start) & (opened < end)])
-    groups = _groups(cohort, by)
-    rows = [row for name, group in groups for row in _rows(group, name, history, usual, rng)]
+    given = cohort.passages, steps(cohort), steps_from_first(cohort)
+    rows = [
+        {"group": name, **row}
+        for name, (here, own, firsts) in _groups(cohort, given, by)
+        for part in cohort.parts
+        for row in _rows(cohort.model.of(part), part, (_by_place(here), _by_place(own), _by_place(firsts)), past, rng)
+    ]
     return pd.DataFrame(rows, columns=COHORT_COLUMNS)
 
 
-def _groups(cohort: Records, by: str | None) -> Iterator[tuple[str, Records]]:
+def _groups(
+    cohort: Records, given: tuple[pd.DataFrame, ...], by: str | None
+) -> Iterator[tuple[str, tuple[pd.DataFrame, ...]]]:
     if by is None:
-        yield "", cohort
+        yield "", given
         return
-    column = cohort.cases[BREAKDOWNS[by]].fillna("")
-    for value in sorted(column.unique()):
-        yield str(value), cohort.among(cohort.cases[column == value])
+    of_case = cohort.cases.set_index(["part", "case_id"])[BREAKDOWNS[by]].fillna("")
+    groups = [of_case.reindex(pd.MultiIndex.from_frame(rows[["part", "case_id"]])).to_numpy() for rows in given]
+    for value in sorted(of_case.unique()):
+        yield str(value), tuple(rows[group == value] for rows, group in zip(given, groups, strict=True))
+
+
+def _by_place(rows: pd.DataFrame) -> dict[Key, pd.DataFrame]:
+    return {(str(part), int(place)): found for (part, place), found in rows.groupby(["part", "place"])}
 
 
 def _rows(
-    cohort: Records,
-    group: str,
-    history: Mapping[str, pd.DataFrame],
-    windows: Mapping[str, int],
-    rng: np.random.Generator,
+    stages: Sequence[Stage], part: str, seen: Sequence[dict[Key, pd.DataFrame]], past: Past, rng: np.random.Generator
 ) -> Iterator[dict[str, object]]:
-    own, first = steps(cohort), steps_from_first(cohort)
-    for part in cohort.parts:
-        stages = cohort.model.of(part)
-        horizon, highest = _horizons(stages, windows), 1.0
-        for place, stage in enumerate(stages):
-            here = cohort.passages[(cohort.passages["part"] == part) & (cohort.passages["place"] == place)]
-            window = float(windows.get(stage.name, np.nan))
-            rows, past = _at(own, part, place), _at(history["step"], part, place)
-            is_last = place == len(stages) - 1
-            rate = _Rate(status="last") if is_last else _rate(rows, past, window, rng)
-            since = _all(here)
-            if place:
-                since = _rate(_at(first, part, place), _at(history["first"], part, place), horizon[place], rng)
-            highest = float(np.nanmin([highest, since.value]))
-            yield {
-                "view": "cohort", "group": group, "part": part, "place": place, "stage": stage.name, "kind": stage.kind,
-                **_counts(here if is_last else rows, window), "unlinked": 0 if is_last else len(here) - len(rows),
-                "window_days": np.nan if is_last else window, "rate": rate.value, "ci_low": rate.low,
-                "ci_high": rate.high, "rate_so_far": rate.so_far, "rate_of_first": min(highest, since.value),
-                "first_low": since.low, "first_high": since.high, "days_median": _days(rows), "status": rate.status,
-            }  # fmt: skip
+    horizon, highest = _horizons(stages, past.windows), 1.0
+    for place, stage in enumerate(stages):
+        key = part, place
+        here, own, firsts = (each.get(key, _EMPTY) for each in seen)
+        window = float(past.windows.get(stage.name, np.nan))
+        is_last = place == len(stages) - 1
+        rate = _Rate(status="last") if is_last else _rate(own, ("steps", key, window), past, rng)
+        since = _rate(firsts, ("firsts", key, horizon[place]), past, rng) if place else _all(here)
+        highest = float(np.nanmin([highest, since.value]))
+        yield {
+            "view": "cohort", "part": part, "place": place, "stage": stage.name, "kind": stage.kind,
+            **_counts(here if is_last else own, window), "unlinked": 0 if is_last else len(here) - len(own),
+            "window_days": np.nan if is_last else window, "rate": rate.value, "ci_low": rate.low, "ci_high": rate.high,
+            "rate_so_far": rate.so_far, "rate_of_first": min(highest, since.value), "first_low": since.low,
+            "first_high": since.high, "days_median": _days(own), "status": rate.status,
+        }  # fmt: skip
 
 
 def _horizons(stages: Sequence[Stage], windows: Mapping[str, int]) -> list[float]:
@@ -134,10 +171,6 @@ def _horizons(stages: Sequence[Stage], windows: Mapping[str, int]) -> list[float
     days = [float(windows.get(stage.name, np.nan)) for stage in stages[:-1]]
     until_won = next((i for i, stage in enumerate(stages) if stage.kind in ("won", "converted")), len(days))
     return [sum(days[: max(place, until_won)]) for place in range(len(stages))]
-
-
-def _at(rows: pd.DataFrame, part: str, place: int) -> pd.DataFrame:
-    return rows[(rows["part"] == part) & (rows["place"] == place)]
 
 
 def _counts(rows: pd.DataFrame, window: float) -> dict[str, int]:
@@ -162,8 +195,11 @@ def _days(rows: pd.DataFrame) -> float:
     return median_days(curves(rows["days"].to_numpy(), rows["ended"].to_numpy()))
 
 
-def _rate(rows: pd.DataFrame, history: pd.DataFrame, window: float, rng: np.random.Generator) -> _Rate:
+def _rate(
+    rows: pd.DataFrame, step: tuple[Literal["steps", "firsts"], Key, float], past: Past, rng: np.random.Generator
+) -> _Rate:
     """The share that reaches the next stage within the window, those included of whom that is not known yet."""
+    window = step[2]
     if rows.empty:
         return _Rate()
     if np.isnan(window):
@@ -177,11 +213,11 @@ def _rate(rows: pd.DataFrame, history: pd.DataFrame, window: float, rng: np.rand
     if not undecided.any():
         low, high = wilson(float(reached.sum()), float(len(rows)))
         return _Rate(so_far, low, high, so_far, "ok")
-    past = well_observed(curves(history["days"].to_numpy(), history["ended"].to_numpy()))
-    if past.survival[-1] > 0 and len(past.survival) <= window:
+    seen, drawn = past.to_window(*step, rng)
+    if seen.survival[-1] > 0 and len(seen.survival) <= window:
         return _Rate(so_far=so_far, status="no_window")
-    expected = float((reached + undecided * chance(past, days, window)).mean())
-    low, high = _interval(rows, history, window, reached, undecided, rng)
+    expected = float((reached + undecided * chance(seen, days, window)).mean())
+    low, high = _interval(reached, undecided, chance(drawn, days, window), rng)
     return _Rate(expected, low, high, so_far, "immature")
 
 
@@ -194,15 +230,11 @@ def chance(past: Curves, age: Array, window: float) -> Array:
     return np.clip(np.divide(ahead, still, out=np.zeros(np.shape(still)), where=still > 0), 0.0, 1.0)
 
 
-def _interval(
-    rows: pd.DataFrame, history: pd.DataFrame, window: float, reached: Array, undecided: Array, rng: np.random.Generator
-) -> tuple[float, float]:
-    """Bootstrap over cases, those of the cohort and those of the past; what is undecided is drawn."""
-    past = resampled_curves(history["days"].to_numpy(), history["ended"].to_numpy(), replicates=REPLICATES, rng=rng)
-    odds = chance(past, rows["days"].to_numpy(), window)
+def _interval(reached: Array, undecided: Array, odds: Array, rng: np.random.Generator) -> tuple[float, float]:
+    """Bootstrap over cases, those of the cohort and, in `odds`, those of the past; what is undecided is drawn."""
     drawn = reached + undecided * (rng.random(odds.shape) < odds)
-    own = rng.multinomial(len(rows), np.full(len(rows), 1 / len(rows)), size=REPLICATES)
-    shares = (own * drawn).sum(axis=1) / len(rows)
+    own = rng.multinomial(len(reached), np.full(len(reached), 1 / len(reached)), size=REPLICATES)
+    shares = (own * drawn).sum(axis=1) / len(reached)
     tail = (1 - INTERVAL_LEVEL) / 2
     low, high = np.quantile(shares, [tail, 1 - tail])
     return float(low), float(high)

@@ -14,8 +14,8 @@ from kpi_research.funnel.survival import Array
 from kpi_research.policy import INTERVAL_LEVEL, MIN_DENOMINATOR
 
 OUTLOOK_COLUMNS = [
-    "as_of", "weeks", "place", "stage", "kind", "standing", "amount", "assumed", "wins", "wins_low", "wins_high",
-    "wins_spread", "money", "money_low", "money_high", "money_spread", "status",
+    "as_of", "weeks", "place", "stage", "kind", "standing", "amount", "assumed", "undated", "wins", "wins_low",
+    "wins_high", "wins_spread", "money", "money_low", "money_high", "money_spread", "status",
 ]  # fmt: skip
 REPLICATES = 200
 """Resamples behind a spread; the spread of earlier outlooks only bounds that of their errors, so these have fewer."""
@@ -38,18 +38,20 @@ def outlook(
     """Expected wins and money of the deals open at the end of a day, everything after it unseen.
 
     Returns
-    -------
-    In `OUTLOOK_COLUMNS`: a row a stage, and one for all (`stage` is `all`). The intervals hold that the chances are
-    estimates and that each deal is won or not, but not what befalls all deals together, such as a season: see
-    `forecast`. `*_spread`: the standard deviation behind them. `status` is `ok`, `no_cases`, `too_few` or
-    `short_history`.
+    ------- In `OUTLOOK_COLUMNS`: a row a stage, and one for all (`stage` is `all`). The intervals hold that the
+    chances are estimates and that each deal is won or not, but not what befalls all deals together, such as a season:
+    see `forecast`. `undated`: open deals of which nobody knows since when; they get no chance and are in no row.
+    `*_spread`: the standard deviation behind them. `status` is `ok`, `no_cases`, `too_few` or `short_history`.
     """
     known, past = records.as_of(day), (reference or records).as_of(day)
     deals = standing(known)
-    deals = deals[deals["part"] == "deals"].reset_index(drop=True)
+    deals = deals[deals["part"] == "deals"]
+    undated = int(deals["opened_at"].isna().sum())
+    deals = deals[deals["opened_at"].notna()].reset_index(drop=True)
     status = _status(past, deals)
     if status != "ok":
-        none = {"as_of": day, "weeks": weeks, "stage": ALL, "kind": ALL, "standing": len(deals), "status": status}
+        none = {"as_of": day, "weeks": weeks, "stage": ALL, "kind": ALL, "standing": len(deals)}
+        none |= {"undated": undated, "status": status}
         return pd.DataFrame([none]).reindex(columns=OUTLOOK_COLUMNS)
     amounts, assumed = assumed_amounts(deals, past)
     won = _drawn(_chances(deals, past, weeks=weeks, rng=rng, replicates=replicates), rng)
@@ -64,7 +66,7 @@ def outlook(
         {"as_of": day, "weeks": weeks, **name, **_sums(mask, won, amounts, assumed, deals), "status": "ok"}
         for name, mask in zip(named, [*masks, everywhere], strict=True)
     ]
-    return pd.DataFrame(rows, columns=OUTLOOK_COLUMNS)
+    return pd.DataFrame(rows, columns=OUTLOOK_COLUMNS).assign(undated=undated)
 
 
 def _status(past: Records, deals: pd.DataFrame) -> str:
@@ -80,7 +82,7 @@ def _chances(deals: pd.DataFrame, past: Records, *, weeks: int, rng: np.random.G
     seen = moves(past)
     weights = np.vstack([np.ones(seen.cases), rng.poisson(1.0, (replicates, seen.cases))])
     odds = win_odds(seen, weeks=weeks, weights=weights)
-    age = ((past.end - deals["opened_at"]) / WEEK).fillna(0).astype(int).clip(0, odds.shape[1] - 1)
+    age = ((past.end - deals["opened_at"]) / WEEK).astype(int).clip(0, odds.shape[1] - 1)
     return np.asarray(odds[:, age.to_numpy(), deals["place"].to_numpy()])
 
 

@@ -45,7 +45,7 @@ def attainment_bars(rows: pd.DataFrame, language: Language, *, caption: str = ""
     rows
         `label`; `attainment`, `low`, `high` as shares (1.0 is the target); `status`, a tone.
     """
-    cells, written = _records(rows), Writing("share", language)
+    cells, written = records_of(rows), Writing("share", language)
     ends = [row[key] for row in cells for key in ("attainment", "high") if not is_missing(row[key])]
     top = min(max([1.2, *ends]), LARGEST_ATTAINMENT)
     tones: list[Colour] = [row["status"] if row["status"] in MARKS else "unknown" for row in cells]
@@ -82,7 +82,7 @@ def people_dots(
     band
         From where to where nobody can be told from the reference.
     """
-    cells, written = _records(rows), Writing("points", language)
+    cells, written = records_of(rows), Writing("points", language)
     ends = [row[key] for row in cells for key in ("value", "low", "high")] + [reference, *(band or ())]
     described, shown = list(cells), [written.value(row["value"]) for row in cells]
     bold = [bool(row["highlighted"]) for row in cells]
@@ -113,7 +113,7 @@ def trend(rows: pd.DataFrame, language: Language, *, unit: Unit, currency: str, 
     currency
         The client's, as in ISO 4217; used where `unit` is money.
     """
-    cells, written = _records(rows.tail(PERIODS_SHOWN)), Writing(unit, language, currency)
+    cells, written = records_of(rows.tail(PERIODS_SHOWN)), Writing(unit, language, currency)
     drawing = Drawing(300)
     last, words = _last(cells, written)
     values, end = [row[key] for row in cells for key in ("value", "target")], WIDTH - width_of(words) - 1.5 * GAP
@@ -146,7 +146,7 @@ def lag_profile(rows: pd.DataFrame, language: Language, *, caption: str = "") ->
     rows
         `lag` (-1 lead, 0 same period, 1.. later), `effect`, `low`, `high`.
     """
-    cells, written = _records(rows.sort_values("lag")), Writing("number", language)
+    cells, written = records_of(rows.sort_values("lag")), Writing("number", language)
     axis = wrap(say("page.chart.lag_axis", language), WIDTH)
     drawing, foot = Drawing(300), 2.3 * LINE + len(axis) * LINE
     values = [0, *(row[key] for row in cells for key in ("effect", "low", "high"))]
@@ -179,7 +179,7 @@ def verdict_overview(
     sesoi
         Half the zone's width, in the effects' unit.
     """
-    cells, written = _records(rows), Writing("number", language)
+    cells, written = records_of(rows), Writing("number", language)
     zone = (-sesoi, sesoi) if sesoi else ()
     shown = [f"{row['code']}  {written.value(row['effect'])}" for row in cells]
     drawing, places = labelled_rows([row["label"] for row in cells], shown)
@@ -196,7 +196,8 @@ def verdict_overview(
     return drawing.figure(_alt("verdicts", described, "effect", written), caption)
 
 
-def _records(rows: pd.DataFrame) -> list[dict[str, Any]]:
+def records_of(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """A chart's rows as dictionaries."""
     return [{str(key): value for key, value in row.items()} for row in rows.to_dict("records")]
 
 
@@ -235,12 +236,16 @@ def _lag_name(lag: int, language: Language) -> str:
 
 
 def _alt(key: str, cells: list[dict[str, Any]], value: str, written: Writing) -> str:
-    """What the chart shows in words: each row's value and range, the first dozen of them."""
+    return described_rows(f"page.chart.{key}", cells, value, written)
+
+
+def described_rows(key: str, cells: list[dict[str, Any]], value: str, written: Writing) -> str:
+    """What a chart shows in words: the sentence `key` with each row's value and range, the first dozen of them."""
     language = written.language
     rows = [_described(row, value, written) for row in cells[:ROWS_DESCRIBED]]
     if len(cells) > ROWS_DESCRIBED:
         rows.append(say("page.chart.more", language, count=len(cells) - ROWS_DESCRIBED))
-    return say(f"page.chart.{key}", language, rows=(";" if language == "zh" else "; ").join(rows))
+    return say(key, language, rows=(";" if language == "zh" else "; ").join(rows))
 
 
 def _described(row: dict[str, Any], value: str, written: Writing) -> str:

@@ -12,6 +12,7 @@ import pandas as pd
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score
 from kpi_research.evidence.study import Study
+from kpi_research.funnel.summary import Summary
 from kpi_research.kpis.definition import Kpi
 from kpi_research.language import Language
 from kpi_research.panel import Level
@@ -72,6 +73,8 @@ class PageData:
         The study over all people, up to the period's end.
     truth
         What a simulated client was made with; for analysts only.
+    funnel
+        The entity's funnel; None where the client has no opportunities, or the report does not show it.
     """
 
     client_title: str
@@ -97,6 +100,7 @@ class PageData:
     targets: Mapping[tuple[str, str], float] = field(default_factory=dict)
     whole: Mapping[Level, pd.DataFrame] = field(default_factory=dict)
     truth: tuple[Mapping[str, Any], ...] = ()
+    funnel: Summary | None = None
 
     def label(self, kpi: str) -> str:
         """A KPI's name in the page's language."""

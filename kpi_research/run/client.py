@@ -14,10 +14,13 @@ from kpi_research.appraisal.score import Score, score
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.study import Plan, Study, study
+from kpi_research.funnel.forecast import Forecast
+from kpi_research.funnel.steps import Windows
 from kpi_research.kpis.catalogue import catalogue, find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
 from kpi_research.panel import COMPANY, LEVELS, Level, panel
 from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
+from kpi_research.run.funnels import View, forecast_of, funnel_of
 from kpi_research.run.settings import ClientFile, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
 from kpi_research.sources.workspace import Progress
@@ -126,7 +129,7 @@ class Client:
         """
         if self.scheme is None:
             raise InputError(Problem("client.no_scheme", self.path.name))
-        period = Period.parse(period, self.settings.fiscal_year_starts) if isinstance(period, str) else period
+        period = self._period(period)
         kpis = {item.kpi: catalogue()[item.kpi] for item in self.scheme.items}
         parts = self.data.parts.only(kpis)
         parts = parts if entities is None else parts.of(level, entities)
@@ -139,6 +142,52 @@ class Client:
             targets=self.targets(period, level),
             rng=np.random.default_rng(RESAMPLING_SEED),
         )
+
+    def funnel(
+        self,
+        *,
+        period: str | Period,
+        view: View = "cohort",
+        team: str | None = None,
+        person: str | None = None,
+        by: str | None = None,
+        windows: Windows | None = None,
+    ) -> pd.DataFrame:
+        """The funnel of the company, of a team or of a person.
+
+        Parameters
+        ----------
+        view
+            `cohort`: what became of what was opened in the period; `snapshot`: what stood where at its end.
+        by
+            A row for each `team`, `person`, `segment`, `source`, `industry`, `region` or `product` as well.
+        windows
+            Stage -> days in which the next stage must be reached to count.
+
+        Returns
+        -------
+        One row a stage, in `cohort.COHORT_COLUMNS` or `snapshot.SNAPSHOT_COLUMNS` of `kpi_research.funnel`.
+
+        Raises
+        ------
+        InputError
+            If the client has no opportunities, or an argument is unknown.
+        """
+        return funnel_of(self, self._period(period), view=view, team=team, person=person, by=by, windows=windows)
+
+    def forecast(self, *, period: str | Period, team: str | None = None) -> Forecast:
+        """What of the deals open at a period's end will be won in the 13 weeks after, and how such forecasts did
+        before.
+
+        Raises
+        ------
+        InputError
+            If the client has no opportunities, or there is no such team.
+        """
+        return forecast_of(self, self._period(period), team)
+
+    def _period(self, period: str | Period) -> Period:
+        return Period.parse(period, self.settings.fiscal_year_starts) if isinstance(period, str) else period
 
     def study(self, *, upto: Period | None = None) -> Study:
         """Which of the client's predictors predict its outcome, on all whole months up to a period's end.

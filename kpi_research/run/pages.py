@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import pandas as pd
@@ -18,10 +19,12 @@ from kpi_research.periods import Period, as_intervals
 from kpi_research.report.data import RATE, Audience, PageData, Quality
 from kpi_research.report.page import Page
 from kpi_research.run.client import Client, open_client
+from kpi_research.run.funnels import summary_of
 from kpi_research.run.settings import Notebook
 from kpi_research.run.studies import study_of
 
 HISTORY_QUARTERS = 8
+WITH_FUNNEL: tuple[Notebook, ...] = ("appraisal", "evidence")
 
 
 def open_page(
@@ -53,7 +56,10 @@ def open_page(
     """
     opened = open_client(client)
     data = page_data(opened, opened.known_period(period), team or None, language, audience)
-    return Page(data, report or ("appraisal" if team else "evidence"))
+    report = report or ("appraisal" if team else "evidence")
+    if report in WITH_FUNNEL:
+        data = replace(data, funnel=summary_of(opened, data.period, team or None, audience))
+    return Page(data, report)
 
 
 def page_data(client: Client, period: Period, team: str | None, language: Language, audience: Audience) -> PageData:
@@ -89,6 +95,7 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         targets=_targets(client, quarters, level, entity),
         whole=_whole(client, period) if analyst else {},
         truth=client.data.truth if analyst else (),
+        funnel=None,
     )
 
 

@@ -25,6 +25,7 @@ import pandas as pd
 from kpi_research.crm.contract import Contract, hold_to_contract
 from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
+from kpi_research.funnel.records import Records, read_records, records_in, write_records
 from kpi_research.integrity.quality import Quality, observe
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.panel import Contributions, contributions, contributions_in
@@ -36,6 +37,7 @@ from kpi_research.sources.workspace import Progress, Workspace
 PACKAGE = Path(__file__).parent.parent
 KEPT_TABLES = ("people", "teams", "targets")
 PANEL = "panel"
+FUNNEL = "funnel"
 FRAMES = ("rejected", "counted", "row_counts", "steps", "observations", "coverage", *KEPT_TABLES)
 
 
@@ -73,6 +75,11 @@ class Stored:
     quality: Quality
     inputs: Mapping[str, str]
     truth: tuple[Mapping[str, Any], ...]
+
+    @functools.cached_property
+    def funnel(self) -> Records | None:
+        """What every view of the funnel is made from; None without opportunities."""
+        return records_in(self.folder / FUNNEL)
 
     @property
     def rules(self) -> pd.DataFrame:
@@ -181,6 +188,15 @@ def _build(
                 until=parts.until,
                 timezone=settings.timezone,
             )
+            records = read_records(
+                contract.tables,
+                stages=settings.stages,
+                roster=parts.roster,
+                since=parts.since or parts.until,
+                until=parts.until,
+            )
+            if records is not None:
+                write_records(records, building / FUNNEL)
             kept = {name: contract.frame(name) for name in KEPT_TABLES if name in contract.tables}
         _write(building, contract, quality, kept)
         if reads_database(settings.source):

@@ -6,11 +6,11 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from kpi_research.proportion import wilson
 from kpi_research.appraisal.ranking import rates_differ
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.language import say
 from kpi_research.panel import Level
+from kpi_research.proportion import wilson
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import RATE, PageData
 from kpi_research.report.format import format_money
