@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from kpi_research.kpis.crm import Crm
-from kpi_research.kpis.definition import Example, Kpi
+from kpi_research.kpis.definition import Example, Kpi, WeightBand
 from kpi_research.kpis.parts import (
     each_row,
     on_scale_of_100,
@@ -17,7 +17,9 @@ from kpi_research.kpis.parts import (
 from kpi_research.language import Bilingual
 
 RENEWAL_BEFORE_DAYS = 90
+"""Talks on a renewal begin a quarter before the end; what was signed earlier is another sale."""
 RENEWAL_AFTER_DAYS = 30
+"""A month for signatures that come late: the customer never stopped."""
 PROMOTER, DETRACTOR = 9, 6
 _OWNED = ({"account_id": "A1", "owner_id": "P1"}, {"account_id": "A2", "owner_id": "P2"})
 
@@ -77,8 +79,13 @@ KPIS = (
         numerator=on_scale_of_100,
         denominator=each_row,
         counted_over=Bilingual("收到的评分", "answers received"),
-        aliases=("满意度", "CSAT"),
+        aliases=("满意度", "售前服务满意度", "沟通质量", "CSAT"),
         why="Belongs to the account's owner. Only those who answered count; the response rate is not known from answers.",
+        gaming=Bilingual(
+            "只请满意的客户评分,或当面索要满分;请看答复数是否突然变少。",
+            "Only content customers are asked, or full marks are begged for: see whether answers become few.",
+        ),
+        weight_band=WeightBand(5, 15, "S08 (002)"),
         example=Example(
             {
                 "accounts": _OWNED,
@@ -142,8 +149,12 @@ KPIS = (
         ),
         denominator=each_row,
         counted_over=Bilingual("收到的评分", "answers received"),
-        aliases=("NPS", "净推荐值"),
+        aliases=("NPS", "净推荐值", "客户NPS"),
         why="Defined on a 0-10 scale only; answers on another scale do not count.",
+        gaming=Bilingual(
+            "只向关系好的客户发问卷,或提示“9 分以上才算满意”。",
+            "The question goes to friendly customers, or comes with the hint that only 9 and 10 are good.",
+        ),
         example=Example(
             {"accounts": _OWNED, "surveys": _answers(10, 9, 8, 3)},
             "2026-07",
@@ -173,8 +184,13 @@ KPIS = (
         denominator=each_row,
         counted_over=Bilingual("期内到期的合同", "contracts ending in the period"),
         matures_after_days=RENEWAL_AFTER_DAYS,
-        aliases=("续约率", "老客户续签率", "学员续费率"),
-        why="By number of contracts. A contract whose 30 days are not over yet is left out, not counted as lost.",
+        aliases=("续约率", "老客户续签率", "学员续费率", "retention of contracts"),
+        why="By number of contracts; renewed_amount_rate goes by amount. A contract whose 30 days are not over yet is left out, "
+        "not counted as lost.",
+        gaming=Bilingual(
+            "降价或缩短合同期换取续签;请与按金额的续签率一起看。",
+            "Renewals bought with discounts or short terms: read it beside the rate by amount.",
+        ),
         example=Example(
             {
                 "contracts": (
