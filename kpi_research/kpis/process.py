@@ -44,40 +44,6 @@ def _logged(
     return {"activity_id": number, "person_id": person, "kind": kind, "account_id": account, "occurred_at": day}
 
 
-def _two_of(kind: str) -> Example:
-    rows = (
-        _logged(kind),
-        _logged(kind, number="2", day="2026-07-31 23:30"),
-        _logged(kind, number="3", day="2026-08-01 09:00"),
-        _logged(kind, number="4", person="P2"),
-        _logged("message", number="5"),
-    )
-    because = "The third is August's, the fourth somebody else's, the fifth of another kind."
-    return Example({"activities": rows}, "2026-07", "P1", 2, None, because)
-
-
-def _count_of(kind: str, name: str, label: Bilingual, meaning: Bilingual, *, id: str, aliases: tuple[str, ...]) -> Kpi:
-    """A KPI that counts the activities of one kind."""
-    return Kpi(
-        id=id,
-        name=name,
-        label=label,
-        meaning=meaning,
-        kind="process",
-        nature="quantity",
-        unit="count",
-        direction="up",
-        needs=("activities",),
-        rows=activities_of(kind),
-        who="person_id",
-        when="occurred_at",
-        numerator=each_row,
-        aliases=aliases,
-        why="Every record counts once, by the time at which it is said to have happened.",
-        example=_two_of(kind),
-    )
-
-
 KPIS = (
     Kpi(
         id="P01",
@@ -98,6 +64,10 @@ KPIS = (
         numerator=each_row,
         aliases=("拜访次数", "客户拜访次数"),
         why="Deduplicated by customer and day: two records of one call at the door are one visit.",
+        gaming=Bilingual(
+            "路过打卡也记一次拜访;与有效拜访数一起看。",
+            "A check-in while passing by is entered as a visit: read it beside effective_visits.",
+        ),
         example=Example(
             {
                 "activities": (
@@ -114,46 +84,6 @@ KPIS = (
             None,
             "Two visits to A1 on 6 July are one; A2 on the 6th and A1 on the 7th are two more.",
         ),
-    ),
-    _count_of(
-        "call",
-        "calls",
-        Bilingual("电话量", "Calls"),
-        Bilingual("期内电话次数。", "Calls in the period."),
-        id="P03",
-        aliases=("通话量",),
-    ),
-    _count_of(
-        "survey",
-        "need_surveys",
-        Bilingual("需求调研数", "Need surveys"),
-        Bilingual("期内完成的客户需求调研次数。", "Surveys of customers' needs completed in the period."),
-        id="P05",
-        aliases=("客户需求调研",),
-    ),
-    _count_of(
-        "proposal",
-        "proposals",
-        Bilingual("方案递交量", "Proposals delivered"),
-        Bilingual("期内递交的方案数。", "Proposals delivered in the period."),
-        id="P06",
-        aliases=("方案制作", "方案提交"),
-    ),
-    _count_of(
-        "quote",
-        "quotes",
-        Bilingual("报价次数", "Quotes"),
-        Bilingual("期内报价次数。", "Quotes issued in the period."),
-        id="P08",
-        aliases=(),
-    ),
-    _count_of(
-        "demo",
-        "demos",
-        Bilingual("产品演示次数", "Product demos"),
-        Bilingual("期内产品演示(DEMO)次数。", "Product demonstrations held in the period."),
-        id="P09",
-        aliases=("DEMO演示次数",),
     ),
     Kpi(
         id="P15",
@@ -179,6 +109,10 @@ KPIS = (
         matures_after_days=SECOND_CONTACT_DAYS,
         aliases=("跟进及时率",),
         why="Any kind of contact counts as the second, by anyone; visits whose three days are not over yet are left out.",
+        gaming=Bilingual(
+            "首次拜访后补发一条消息即算达标。",
+            "One message after the first visit is enough.",
+        ),
         example=Example(
             {
                 "activities": (
@@ -212,6 +146,10 @@ KPIS = (
         numerator=each_row,
         aliases=("线索量",),
         why="All leads, whatever became of them.",
+        gaming=Bilingual(
+            "录入重复或无效的线索凑数;与线索有效率一起看。",
+            "Leads are entered twice or without substance: read it beside lead_qualification_rate.",
+        ),
         example=Example(
             {
                 "leads": (
@@ -248,6 +186,10 @@ KPIS = (
         aliases=("商机转化率", "成交率", "close rate"),
         why="Over closed opportunities, not over all: open ones have not been decided. Over all opportunities the same "
         "won deals give a lower figure that is also called win rate.",
+        gaming=Bilingual(
+            "把要输的商机判为作废,或一直不关闭。",
+            "Deals that are being lost are declared void, or never closed.",
+        ),
         example=Example(
             {
                 "opportunities": (
