@@ -35,15 +35,15 @@ def _rating(number: str, subject: str, score: int) -> dict[str, object]:
     }
 
 
-def _answer(number: int, kind: str, account: str | None, score: int, **more: str) -> dict[str, object]:
-    given = {"survey_id": str(number), "kind": kind, "account_id": account, "score": score}
+def _answer(number: int, kind: str, account: str | None, score: int, **more: object) -> dict[str, object]:
+    given: dict[str, object] = {"survey_id": str(number), "kind": kind, "account_id": account, "score": score}
     return given | {"scale_min": 1, "scale_max": 5, "answered_at": "2026-07-31 21:00"} | more
 
 
 def _rated(
     period: str, score: int, *, rater: str = "peer", person: str = "P1", scale: int | None = 5
 ) -> dict[str, object]:
-    given = {"person_id": person, "kpi": CROSS_TEAM_FEEDBACK, "period": period, "rater": rater}
+    given: dict[str, object] = {"person_id": person, "kpi": CROSS_TEAM_FEEDBACK, "period": period, "rater": rater}
     return given | {"score": score, "scale_max": scale}
 
 

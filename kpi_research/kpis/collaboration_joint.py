@@ -32,22 +32,22 @@ def partners(crm: Crm) -> ir.Table:
 
 
 def _learned(number: int, kind: str, day: str, confirmed: str | None = None, person: str = "P1") -> dict[str, object]:
-    given = {"record_id": str(number), "person_id": person, "kind": kind, "occurred_at": day}
+    given: dict[str, object] = {"record_id": str(number), "person_id": person, "kind": kind, "occurred_at": day}
     return given | {"confirmed_by": confirmed}
 
 
 def _met(number: int, account: str | None, day: str, person: str = "P1", kind: str = "visit") -> dict[str, object]:
-    given = {"activity_id": str(number), "person_id": person, "kind": kind, "account_id": account}
+    given: dict[str, object] = {"activity_id": str(number), "person_id": person, "kind": kind, "account_id": account}
     return given | {"occurred_at": day}
 
 
 def _tasks(period: str, on_time: int, due: int, *, rater: str = "superior", person: str = "P1") -> dict[str, object]:
-    given = {"person_id": person, "kpi": JOINT_TASKS, "period": period, "rater": rater}
+    given: dict[str, object] = {"person_id": person, "kpi": JOINT_TASKS, "period": period, "rater": rater}
     return given | {"score": on_time, "scale_max": due}
 
 
 def _channel(number: int, selling: int | None, opened: str | None, owner: str = "P1") -> dict[str, object]:
-    given = {"channel_id": f"D{number}", "owner_id": owner, "opened_at": opened}
+    given: dict[str, object] = {"channel_id": f"D{number}", "owner_id": owner, "opened_at": opened}
     return given | {"stores_stocked": 9, "stores_selling": selling}
 
 

@@ -44,7 +44,12 @@ def first_years(crm: Crm) -> ir.Table:
 
 
 def _signed(number: int, account: str, day: str, amount: int = 1_000, **more: object) -> dict[str, object]:
-    given = {"contract_id": f"K{number:02}", "account_id": account, "owner_id": "P1", "signed_at": day}
+    given: dict[str, object] = {
+        "contract_id": f"K{number:02}",
+        "account_id": account,
+        "owner_id": "P1",
+        "signed_at": day,
+    }
     return given | {"amount": amount} | more
 
 

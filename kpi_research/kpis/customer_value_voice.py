@@ -73,12 +73,18 @@ def feedback_records(crm: Crm) -> ir.Table:
 
 
 def _activity(number: int, kind: str, account: str | None, day: str, person: str = "P1") -> dict[str, object]:
-    given = {"activity_id": str(number), "kind": kind, "account_id": account, "person_id": person}
+    given: dict[str, object] = {"activity_id": str(number), "kind": kind, "account_id": account, "person_id": person}
     return given | {"occurred_at": day}
 
 
-def _contract(number: int, account: str, day: str, owner: str = "P1", **more: str) -> dict[str, object]:
-    given = {"contract_id": f"K{number}", "account_id": account, "owner_id": owner, "signed_at": day, "amount": 1}
+def _contract(number: int, account: str, day: str, owner: str = "P1", **more: object) -> dict[str, object]:
+    given: dict[str, object] = {
+        "contract_id": f"K{number}",
+        "account_id": account,
+        "owner_id": owner,
+        "signed_at": day,
+        "amount": 1,
+    }
     return given | more
 
 
@@ -92,7 +98,7 @@ _ACCOUNTS = (
 
 
 def _answer(number: int, kind: str, account: str | None, subject: str | None = None) -> dict[str, object]:
-    given = {"survey_id": str(number), "kind": kind, "account_id": account, "subject_id": subject}
+    given: dict[str, object] = {"survey_id": str(number), "kind": kind, "account_id": account, "subject_id": subject}
     return given | {"score": 5, "scale_min": 0, "scale_max": 10, "answered_at": "2026-07-08"}
 
 

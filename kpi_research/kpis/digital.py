@@ -40,12 +40,18 @@ def signed_with_work_on_file(crm: Crm) -> ir.Table:
 
 
 def _met(number: int, account: str, day: str, kind: str = "call") -> dict[str, object]:
-    given = {"activity_id": str(number), "person_id": "P3", "kind": kind, "account_id": account}
+    given: dict[str, object] = {"activity_id": str(number), "person_id": "P3", "kind": kind, "account_id": account}
     return given | {"occurred_at": day}
 
 
-def _signed(number: int, account: str | None, day: str, owner: str = "P1", **more: str) -> dict[str, object]:
-    given = {"contract_id": f"K{number}", "account_id": account, "owner_id": owner, "signed_at": day, "amount": 1}
+def _signed(number: int, account: str | None, day: str, owner: str = "P1", **more: object) -> dict[str, object]:
+    given: dict[str, object] = {
+        "contract_id": f"K{number}",
+        "account_id": account,
+        "owner_id": owner,
+        "signed_at": day,
+        "amount": 1,
+    }
     return given | more
 
 

@@ -54,8 +54,15 @@ def customer_records(crm: Crm) -> ir.Table:
     return entered.union(updated).distinct()
 
 
-def _audited(kpi: str, period: str, score: int, of: int | None, **more: str) -> dict[str, object]:
-    given = {"person_id": "P1", "kpi": kpi, "period": period, "rater": "superior", "score": score, "scale_max": of}
+def _audited(kpi: str, period: str, score: int, of: int | None, **more: object) -> dict[str, object]:
+    given: dict[str, object] = {
+        "person_id": "P1",
+        "kpi": kpi,
+        "period": period,
+        "rater": "superior",
+        "score": score,
+        "scale_max": of,
+    }
     return given | more
 
 
@@ -72,7 +79,7 @@ def _audits(kpi: str) -> tuple[dict[str, object], ...]:
 
 
 def _change(number: int, table: str, record: str, by: str | None, day: str = "2026-07-06") -> dict[str, object]:
-    given = {"table": table, "record_id": record, "field": f"f{number}", "changed_by": by}
+    given: dict[str, object] = {"table": table, "record_id": record, "field": f"f{number}", "changed_by": by}
     return given | {"changed_at": day}
 
 

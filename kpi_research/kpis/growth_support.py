@@ -42,12 +42,18 @@ def _proposal(number: int, person: str, day: str, kind: str = "proposal") -> dic
 def _answer(
     number: int, rater: str | None, score: int, subject: str | None = None, kind: str = "employee"
 ) -> dict[str, object]:
-    given = {"survey_id": str(number), "kind": kind, "rater_id": rater, "subject_id": subject, "score": score}
+    given: dict[str, object] = {
+        "survey_id": str(number),
+        "kind": kind,
+        "rater_id": rater,
+        "subject_id": subject,
+        "score": score,
+    }
     return given | {"scale_min": 1, "scale_max": 5, "answered_at": "2026-07-31 18:00"}
 
 
 def _rated(period: str, score: int, rater: str = "superior", person: str = "P1") -> dict[str, object]:
-    given = {"person_id": person, "kpi": PROPOSAL_QUALITY, "period": period, "rater": rater}
+    given: dict[str, object] = {"person_id": person, "kpi": PROPOSAL_QUALITY, "period": period, "rater": rater}
     return given | {"score": score, "scale_max": 10}
 
 
