@@ -76,7 +76,8 @@ KPIS = (
         aliases=("同比增长", "业绩同比", "销售同比", "YoY growth", "year-on-year growth"),
         why="Against the same season. Each contract counts again a year later by the calendar, so months, quarters and years "
         "are compared exactly, weeks and single days with other weekdays. A group is compared with what its present members "
-        "signed a year before, wherever they were then. One large contract moves it two years running: up, then down.",
+        "signed a year before, wherever they were then; what was signed by who has left is in the company's figure alone. One "
+        "large contract moves it two years running: up, then down.",
         gaming=_GAMING,
         example=Example(
             {

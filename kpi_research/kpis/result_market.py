@@ -6,7 +6,7 @@ import ibis
 import ibis.expr.types as ir
 
 from kpi_research.kpis.crm import Crm
-from kpi_research.kpis.definition import Example, Kpi
+from kpi_research.kpis.definition import Example, Kpi, Rows
 from kpi_research.kpis.parts import valid_contracts
 from kpi_research.kpis.plans import (
     employed_on,
@@ -78,7 +78,7 @@ def _contract(
     }
 
 
-_PEOPLE = {
+_PEOPLE: Rows = {
     "people": ({"person_id": "P1"}, {"person_id": "P2"}, {"person_id": "P3", "left_on": "2026-06-30"}),
     "assignments": (
         {"person_id": "P1", "team_id": "T1", "until": "2026-07-15"},

@@ -5,7 +5,7 @@ from __future__ import annotations
 import ibis.expr.types as ir
 
 from kpi_research.kpis.crm import Crm
-from kpi_research.kpis.definition import Example, Kpi
+from kpi_research.kpis.definition import Example, Kpi, Rows
 from kpi_research.kpis.parts import each_row, share_of
 from kpi_research.kpis.plans import in_equal_parts, members_on, sold_by_person, sold_by_team, targets_of, with_amount
 from kpi_research.language import Bilingual
@@ -44,7 +44,7 @@ def _contract(number: int, day: str, amount: int, owner: str = "P1", cancelled: 
     }
 
 
-_PLANS = {
+_PLANS: Rows = {
     "targets": (
         _target("P1", "2026-07", 90_000, version="1", effective_from="2026-06-20"),
         _target("P1", "2026-07", 100_000, version="10", effective_from="2026-07-10"),
@@ -69,7 +69,7 @@ _PLANS = {
         _contract(7, "2026-09-10", 29_999),
     ),
 }
-_TEAM_PLANS = {
+_TEAM_PLANS: Rows = {
     "people": (
         {"person_id": "P1"},
         {"person_id": "P2", "left_on": "2026-07-20"},
