@@ -35,18 +35,19 @@ def roster(tables: Mapping[str, pd.DataFrame], daily: pd.DataFrame, *, country: 
         return _NO_ROSTER.copy()
     people = tables["people"] if "people" in tables else _everybody(tables, daily)
     first = pd.Timestamp(daily["day"].min())
-    days = pd.date_range(first, pd.Timestamp(until), freq="D")
     spans = _spans(people, tables.get("assignments"), first, pd.Timestamp(until))
-    rows = [
-        pd.DataFrame(
-            {"person_id": person, "team_id": team, "since": since, "day": days[(days >= start) & (days <= end)]}
-        )
-        for person, team, since, start, end in spans.itertuples(index=False)
-    ]
-    if not rows:
+    spans = spans[spans["end"] >= spans["start"]].sort_values(["person_id", "start", "since"], ignore_index=True)
+    if spans.empty:
         return _NO_ROSTER.copy()
-    frame = pd.concat(rows, ignore_index=True).sort_values(["person_id", "day", "since"], ignore_index=True)
-    frame = frame.drop_duplicates(["person_id", "day"], keep="last").drop(columns="since")
+    lengths = (spans["end"] - spans["start"]).dt.days.to_numpy() + 1
+    within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    frame = spans[["person_id", "team_id", "since"]].loc[spans.index.repeat(lengths)].reset_index(drop=True)
+    starts = spans["start"].to_numpy("datetime64[D]").repeat(lengths)
+    frame.insert(2, "day", (starts + within).astype("datetime64[us]"))
+    if (spans["start"] <= spans.groupby("person_id")["end"].shift()).any():
+        frame = frame.sort_values(["person_id", "day", "since"], kind="stable", ignore_index=True)
+        frame = frame.drop_duplicates(["person_id", "day"], keep="last", ignore_index=True)
+    frame = frame.drop(columns="since")
     working = working_days(country, first.date(), until)
     return frame.assign(working=np.isin(frame["day"].to_numpy("datetime64[D]"), working).astype(float))
 

@@ -58,7 +58,7 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
         rows = engine.execute(_PANEL.format(entity=_entity(level, "members"), min=MIN_DENOMINATOR), {
             "level": level, "ends": pd.Timestamp(parts.until_end),
         })  # fmt: skip
-        return rows.df()[PANEL_COLUMNS]
+        return rows.to_arrow_table().select(PANEL_COLUMNS).to_pandas()
 
 
 def _about(parts: Contributions, level: Level) -> pd.DataFrame:
@@ -195,8 +195,7 @@ _PANEL = """
             seen.entity_id IS NOT NULL AS is_seen
         FROM present JOIN intervals USING (period) CROSS JOIN kpis
         LEFT JOIN active USING (entity_id, period)
-        LEFT JOIN seen ON is_silent AND seen.entity_id = present.entity_id AND seen.period = present.period
-            AND seen.base = kpis.base
+        LEFT JOIN seen ON seen.entity_id = present.entity_id AND seen.period = present.period AND seen.base = kpis.base
         WHERE place IS NOT NULL
     ),
     judged AS (
