@@ -18,7 +18,7 @@ from kpi_research.funnel.records import BREAKDOWNS, Records
 from kpi_research.funnel.stages import Stage
 from kpi_research.funnel.steps import Windows, observed_from, steps, steps_from_first, well_observed
 from kpi_research.funnel.steps import windows as usual_windows
-from kpi_research.funnel.survival import LOST, NEXT, Array, Curves, curves, median_days, resampled_curves
+from kpi_research.funnel.survival import NEXT, Array, Curves, curves, median_days, resampled_curves
 from kpi_research.policy import INTERVAL_LEVEL, MIN_DENOMINATOR
 from kpi_research.proportion import wilson
 
@@ -28,7 +28,7 @@ COHORT_COLUMNS = [
     "first_high", "days_median", "status",
 ]  # fmt: skip
 Key = tuple[str, int]
-_EMPTY = pd.DataFrame({"days": [], "ended": [], "skipped": [], "reopened": []})
+_EMPTY = pd.DataFrame({"days": [], "ended": [], "to": [], "skipped": [], "reopened": []})
 STATUSES = ("ok", "immature", "too_few", "no_cases", "no_window", "last")
 REPLICATES = 300
 """Resamples behind an immature rate's interval: its ends then move by less than half a point from seed to seed."""
@@ -177,9 +177,10 @@ def _counts(rows: pd.DataFrame, window: float) -> dict[str, int]:
     moves = {"skipped": int(rows["skipped"].sum()), "reopened": int(rows["reopened"].sum())}
     if "ended" not in rows:
         return {"entered": len(rows), "reached": 0, "late": 0, "lost": 0, "waiting": 0} | moves
-    went_on = rows["ended"] == NEXT
-    in_time = went_on & (rows["days"] <= (np.inf if np.isnan(window) else window))
-    lost = int((rows["ended"] == LOST).sum())
+    went_on, limit = rows["to"] == "next", np.inf if np.isnan(window) else window
+    # what happened on the last begun day counts as a fact, though the rates do not look at that day
+    in_time = went_on & ((rows["days"] < limit) | ((rows["days"] == limit) & (rows["ended"] == NEXT)))
+    lost = int((rows["to"] == "lost").sum())
     reached, late = int(in_time.sum()), int((went_on & ~in_time).sum())
     waiting = len(rows) - reached - late - lost
     return {"entered": len(rows), "reached": reached, "late": late, "lost": lost, "waiting": waiting} | moves

@@ -96,7 +96,7 @@ def snapshot_view(
     """
     usual = usual_windows(reference or records, windows)
     rows = standing(records, day)
-    rows["limit"] = rows["stage"].map(usual)
+    rows["limit"] = rows["stage"].map(usual).astype(float)
     if by is None:
         groups: Iterator[tuple[str, pd.DataFrame]] = iter([("", rows)])
     else:

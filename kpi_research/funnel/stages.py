@@ -147,7 +147,7 @@ def in_observed_order(tables: Mapping[str, ir.Table]) -> list[str]:
 
 
 def _meanings(tables: Mapping[str, ir.Table]) -> pd.DataFrame:
-    """`stage, n, won, lost, open, of_won, is_lost` of every stage with a history; `of_won` is a share."""
+    """`stage, n, won, lost, open, of_won, is_lost, some_lost` of every stage with a history; `of_won` is a share."""
     if "stage_changes" not in tables:
         return pd.DataFrame({"stage": [], "is_lost": pd.Series(dtype=bool)})
     changes, deals = tables["stage_changes"], tables["opportunities"]
@@ -159,10 +159,14 @@ def _meanings(tables: Mapping[str, ir.Table]) -> pd.DataFrame:
     kinds = {name: (entered.outcome == name).ifelse(1, 0).sum() for name in ("won", "open")}
     kinds["lost"] = entered.outcome.isin(["lost", "void"]).ifelse(1, 0).sum()
     found = entered.group_by("stage").aggregate(n=entered.count(), **kinds).execute().sort_values("stage")
-    all_won = deals.filter(deals.outcome == "won").count().execute()
+    all_won, all_lost = (int(deals.filter(deals.outcome == kind).count().execute()) for kind in ("won", "lost"))
     by_name = found["stage"].map(outcome_of).isin(["lost", "void"])
     by_fate = (found["lost"] == found["n"]) & (found["n"] >= ENOUGH)
-    return found.assign(of_won=found["won"] / max(int(all_won), 1), is_lost=by_name | by_fate)
+    return found.assign(
+        of_won=found["won"] / max(all_won, 1),
+        is_lost=by_name | by_fate,
+        some_lost=all_won < MOSTLY * (all_won + all_lost),
+    )
 
 
 def _winning(meanings: pd.DataFrame) -> set[str]:
@@ -171,7 +175,8 @@ def _winning(meanings: pd.DataFrame) -> set[str]:
         return set()
     decided = meanings["won"] + meanings["lost"]
     by_fate = (decided >= ENOUGH) & (meanings["won"] >= MOSTLY * decided) & (meanings["of_won"] >= MOSTLY)
-    by_fate &= meanings["open"] <= HARDLY * meanings["n"]
+    # where hardly any deal is lost, all stages are full of won ones and tell nothing
+    by_fate &= (meanings["open"] <= HARDLY * meanings["n"]) & meanings["some_lost"]
     return {*meanings.loc[by_fate | (meanings["stage"].map(outcome_of) == "won"), "stage"]}
 
 

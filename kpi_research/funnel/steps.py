@@ -25,6 +25,7 @@ STEP_COLUMNS = [
     "entered_at",
     "days",
     "ended",
+    "to",
     "observable",
     "skipped",
     "reopened",
@@ -39,7 +40,8 @@ def steps(records: Records) -> pd.DataFrame:
     -------
     `days` in the stage, begun days counting as whole ones, until the next stage (`ended` 1), the loss (2), or the last
     whole day observed (0). `observable`: the whole days since it was entered; what came later is not looked at, so that
-    ends and waiting are seen for equally long. Won deals without a contract are left out of the step to collection.
+    ends and waiting are seen for equally long. `to`: how it ended, the last begun day included. Won deals without a
+    contract are left out of the step to collection.
     """
     rows = records.passages
     last = {part: len(records.model.of(part)) - 1 for part in records.parts}
