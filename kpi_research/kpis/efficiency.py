@@ -59,7 +59,7 @@ KPIS = (
         why="Won deals only, so it says how fast wins were, not how fast deals are: slow ones that are still open do not "
         "count yet.",
         gaming=_GAMING,
-        weight_band=WeightBand(5, 10, "S08"),
+        weight_band=WeightBand(5, 10, "S08 (002)"),
         example=Example(
             {
                 "opportunities": (
