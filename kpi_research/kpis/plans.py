@@ -13,6 +13,8 @@ from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.named_periods import last_day_of
 from kpi_research.kpis.parts import valid_contracts
 
+EVERYBODY = "company"
+"""The `scope_id` of the company's targets, whatever they are filed under."""
 ONE_DAY = ibis.interval(days=1)
 _DAY, _WEEK, _MONTH, _QUARTER, _HALF, _YEAR = range(6)
 
@@ -23,7 +25,8 @@ def targets_of(crm: Crm, kpi: str) -> ir.Table:
     Of several versions the latest counts, but none that took effect when the period was over.
     """
     named = crm.targets.filter(crm.targets.kpi == kpi)
-    named = named.mutate(ends_on=last_day_of(named.period))
+    scope_id = (named.scope == "company").ifelse(EVERYBODY, named.scope_id)
+    named = named.mutate(ends_on=last_day_of(named.period), scope_id=scope_id)
     in_time = named.filter(
         named.ends_on.notnull(), named.effective_from.isnull() | (named.effective_from < named.ends_on + ONE_DAY)
     )

@@ -9,6 +9,7 @@ from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Example, Kpi, Rows
 from kpi_research.kpis.parts import valid_contracts
 from kpi_research.kpis.plans import (
+    EVERYBODY,
     employed_on,
     in_equal_parts,
     members_on,
@@ -22,7 +23,6 @@ from kpi_research.language import Bilingual
 
 MARKET = "market_sales"
 """The name under which the table of targets keeps what a market buys from all its sellers in a period."""
-EVERYBODY = "company"
 _FINENESS = {"person": 0, "team": 1, "company": 2}
 
 
@@ -39,7 +39,7 @@ def markets_of_people(crm: Crm) -> ir.Table:
     everybody = employed_on(crm, days, "ends_on")
     everybody = everybody.select("person_id", group_id=ibis.literal(EVERYBODY), on_day="ends_on")
     sold = sold_by_person(crm)
-    whole = with_amount(of_all.mutate(scope_id=ibis.literal(EVERYBODY)), sold.mutate(seller_id=ibis.literal(EVERYBODY)))
+    whole = with_amount(of_all, sold.mutate(seller_id=ibis.literal(EVERYBODY)))
     alone = with_amount(own, sold)
     return (
         alone.select("ends_on", "amount", "base", person_id="scope_id")
