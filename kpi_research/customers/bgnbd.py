@@ -12,6 +12,7 @@ Pareto/NBD model. Marketing Science 24(2), 275-284.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -51,6 +52,11 @@ class Histories:
     recency: np.ndarray
     age: np.ndarray
     weight: np.ndarray
+
+    @functools.cached_property
+    def frequencies(self) -> tuple[np.ndarray, np.ndarray]:
+        """The frequencies that there are, and which each customer has: slow functions are called for these only."""
+        return np.unique(self.frequency, return_inverse=True)
 
     @classmethod
     def of(cls, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray) -> Histories:
@@ -118,9 +124,10 @@ def log_likelihoods(theta: np.ndarray, histories: Histories) -> np.ndarray:
     """Log-likelihood of each history, equation 6 of the paper on the log scale."""
     r, alpha, a, b = theta
     x, t_x, T = histories.frequency, histories.recency, histories.age
-    common = gammaln(r + x) - gammaln(r) + r * np.log(alpha)
-    common += gammaln(a + b) + gammaln(b + x) - gammaln(b) - gammaln(a + b + x)
-    return common + np.logaddexp(*_two_ways(theta, x, t_x, T))
+    times, place = histories.frequencies
+    common = gammaln(r + times) - gammaln(r) + r * np.log(alpha)
+    common += gammaln(a + b) + gammaln(b + times) - gammaln(b) - gammaln(a + b + times)
+    return common[place] + np.logaddexp(*_two_ways(theta, x, t_x, T))
 
 
 def p_active(theta: np.ndarray, frequency: np.ndarray, recency: np.ndarray, age: np.ndarray) -> np.ndarray:
@@ -220,11 +227,16 @@ def gradient(theta: np.ndarray, histories: Histories) -> np.ndarray:
     x, t_x, T = histories.frequency, histories.recency, histories.age
     still, gone = _two_ways(theta, x, t_x, T)
     w = expit(gone - still)
-    by_r = digamma(r + x) - digamma(r) + np.log(alpha) - (1 - w) * np.log(alpha + T) - w * np.log(alpha + t_x)
+    times, place = histories.frequencies
+    by_r = (
+        (digamma(r + times) - digamma(r))[place] + np.log(alpha) - (1 - w) * np.log(alpha + T) - w * np.log(alpha + t_x)
+    )
     by_alpha = r / alpha - (r + x) * ((1 - w) / (alpha + T) + w / (alpha + t_x))
-    shared = digamma(a + b) - digamma(a + b + x)
+    shared = (digamma(a + b) - digamma(a + b + times))[place]
     earlier = b + np.maximum(x, 1.0) - 1
-    return np.column_stack([by_r, by_alpha, shared + w / a, shared + digamma(b + x) - digamma(b) - w / earlier])
+    return np.column_stack(
+        [by_r, by_alpha, shared + w / a, shared + (digamma(b + times) - digamma(b))[place] - w / earlier]
+    )
 
 
 def _two_ways(theta: np.ndarray, x: np.ndarray, t_x: np.ndarray, T: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

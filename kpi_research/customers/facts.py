@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import reduce
-from operator import or_
 from pathlib import Path
 
 import ibis
@@ -16,6 +13,9 @@ import pandas as pd
 
 from kpi_research.customers.purchases import purchase_days
 from kpi_research.customers.terms import terms
+from kpi_research.kpis.crm import Crm
+from kpi_research.kpis.customer_value_referrals import referred_leads
+from kpi_research.kpis.customer_value_voice import CUSTOMER_SURVEYS
 
 TEXT, TIME = "str", "datetime64[us]"
 TYPES: dict[str, dict[str, str]] = {
@@ -35,8 +35,6 @@ TYPES: dict[str, dict[str, str]] = {
     "leads": {"owner_id": TEXT, "day": TIME, "is_referral": "bool", "leads": "int64", "won": "int64"},
 }  # fmt: skip
 """What the facts hold, with the types that they have also where there is no row."""
-CUSTOMER_SURVEYS = ("nps", "csat", "delivery")
-WORDS = Path(__file__).parent / "referral.toml"
 KEYS = {
     "days": ["account_id", "setting", "day"], "terms": ["contract_id"], "accounts": ["account_id"],
     "answers": ["survey_id"], "leads": ["owner_id", "day", "is_referral"],
@@ -124,14 +122,15 @@ def fetch(tables: Mapping[str, ir.Table], *, currency: str) -> Facts:
 
 
 def write(facts: Facts, folder: Path) -> None:
-    """Keep the facts as files of a folder."""
+    """Keep the facts as files of a folder, which is made if need be."""
+    folder.mkdir(parents=True, exist_ok=True)
     for name in KEYS:
-        getattr(facts, name).to_parquet(folder / f"customers_{name}.parquet")
+        getattr(facts, name).to_parquet(folder / f"{name}.parquet")
 
 
 def read(folder: Path, tables: frozenset[str]) -> Facts:
     """The facts that `write` kept."""
-    return Facts(**{name: pd.read_parquet(folder / f"customers_{name}.parquet") for name in KEYS}, tables=tables)
+    return Facts(**{name: pd.read_parquet(folder / f"{name}.parquet") for name in KEYS}, tables=tables)
 
 
 def _in_order(name: str, rows: ir.Table) -> pd.DataFrame:
@@ -165,12 +164,9 @@ def _accounts(tables: Mapping[str, ir.Table]) -> ir.Table:
 
 def _leads(tables: Mapping[str, ir.Table]) -> ir.Table:
     rows = tables["leads"]
-    text = rows.source.lower().fill_null("")
-    words = tomllib.loads(WORDS.read_text(encoding="utf-8"))
-    said = reduce(or_, [text.contains(word) for word in words["referral"]])
-    not_by_customers = reduce(or_, [text.contains(word) for word in words["not_by_customers"]])
+    referred = referred_leads(Crm({**tables}))
     rows = rows.select(
-        "owner_id", "opportunity_id", day=rows.created_at.truncate("D"), is_referral=said & ~not_by_customers
+        "owner_id", "opportunity_id", day=rows.created_at.truncate("D"), is_referral=rows.lead_id.isin(referred.lead_id)
     )
     won = ibis.literal(False)
     if "opportunities" in tables:

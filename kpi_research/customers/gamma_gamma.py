@@ -11,6 +11,7 @@ Fader, P. S. & Hardie, B. G. S. (2013). The gamma-gamma model of monetary value.
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 from typing import Literal
 
@@ -44,6 +45,16 @@ class Spending:
     orders: np.ndarray
     mean: np.ndarray
     weight: np.ndarray
+
+    @functools.cached_property
+    def counts(self) -> tuple[np.ndarray, np.ndarray]:
+        """The numbers of orders that there are, and which each customer has, as for `bgnbd.Histories`."""
+        return np.unique(self.orders, return_inverse=True)
+
+    @functools.cached_property
+    def logs(self) -> np.ndarray:
+        """Logarithm of each mean."""
+        return np.log(self.mean)
 
     @classmethod
     def of(cls, orders: np.ndarray, mean: np.ndarray) -> Spending:
@@ -94,8 +105,9 @@ def log_likelihoods(theta: np.ndarray, spending: Spending) -> np.ndarray:
     """Log-density of each customer's mean order, equation 1a of the note."""
     p, q, gamma = theta
     x, m = spending.orders, spending.mean
-    beta = gammaln(p * x + q) - gammaln(p * x) - gammaln(q)
-    return beta + q * np.log(gamma) + (p * x - 1) * np.log(m) + p * x * np.log(x) - (p * x + q) * np.log(gamma + m * x)
+    n, place = spending.counts
+    common = gammaln(p * n + q) - gammaln(p * n) - gammaln(q) + q * np.log(gamma) + p * n * np.log(n)
+    return common[place] + (p * x - 1) * spending.logs - (p * x + q) * np.log(gamma + m * x)
 
 
 def expected_value(theta: np.ndarray, orders: np.ndarray, mean: np.ndarray) -> np.ndarray:
@@ -158,9 +170,11 @@ def gradient(theta: np.ndarray, spending: Spending) -> np.ndarray:
     """Derivatives of each log-density by p, q and gamma; one row a customer."""
     p, q, gamma = theta
     x, m = spending.orders, spending.mean
-    both, sums = digamma(p * x + q), gamma + m * x
-    by_p = x * (both - digamma(p * x) + np.log(m) + np.log(x) - np.log(sums))
-    by_q = both - digamma(q) + np.log(gamma) - np.log(sums)
+    n, place = spending.counts
+    both, sums = digamma(p * n + q), gamma + m * x
+    log_sums = np.log(sums)
+    by_p = x * ((both - digamma(p * n) + np.log(n))[place] + spending.logs - log_sums)
+    by_q = (both - digamma(q) + np.log(gamma))[place] - log_sums
     return np.column_stack([by_p, by_q, q / gamma - (p * x + q) / sums])
 
 

@@ -13,6 +13,8 @@ from kpi_research.customers.purchases import Basis, history_frame
 from kpi_research.customers.standards import DAYS_A_MONTH, DAYS_A_WEEK, DISCOUNT_YEARLY, NONCONTRACTUAL, RESAMPLES
 
 WEEKS_A_MONTH = DAYS_A_MONTH / DAYS_A_WEEK
+PARAMETERS = 7
+"""Four of how often and three of how much."""
 MAX_FITTED = 20_000
 """Of more customers so many are drawn: they give the parameters to about a hundredth, in a second instead of
 minutes."""
@@ -142,7 +144,7 @@ def _refits(
     """Both models on customers drawn with replacement; a refit without a maximum or a mean is left out."""
     found = []
     if not resamples:
-        return np.empty((0, 7))
+        return np.empty((0, PARAMETERS))
     grouped, place = histories.grouped()
     spends = spending.weight > 0
     paying = replace(spending, **{name: getattr(spending, name)[spends] for name in ("orders", "mean", "weight")})
@@ -156,7 +158,7 @@ def _refits(
             money = other.theta if other.is_fitted else money
         if refit.is_fitted and (np.isfinite(money).all() or not worth.is_fitted):
             found.append(np.concatenate([refit.theta, money]))
-    return np.array(found).reshape(-1, 7)
+    return np.array(found).reshape(-1, PARAMETERS)
 
 
 def _histories(rows: pd.DataFrame) -> bgnbd.Histories:

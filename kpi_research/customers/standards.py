@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from typing import Literal
 
+from kpi_research.kpis.customer_value_orders import BUYING_DAYS
+
 Setting = Literal["contractual", "noncontractual"]
 CONTRACTUAL: Setting = "contractual"
 NONCONTRACTUAL: Setting = "noncontractual"
 SETTINGS: tuple[Setting, ...] = (CONTRACTUAL, NONCONTRACTUAL)
 
-LOST_AFTER_DAYS = 365
-"""So long without an order, and a customer without a running contract counts as lost: one full budget year."""
+LOST_AFTER_DAYS = BUYING_DAYS
+"""So long without an order, and a customer without a running contract counts as lost; as the KPIs count it."""
 
 HORIZON_MONTHS = 12
 """How far ahead customers are valued: a forecast of this length can be checked against months held back."""
@@ -40,7 +42,7 @@ MIN_COST_SHARE = 0.95
 """Where the cost of fewer purchases is known, values are amounts, not margins; the few without cost are left out."""
 
 RESAMPLES = 100
-"""Refits behind the range of a forecast, a twentieth of a second each; the range's ends then move by about a
+"""Refits behind the range of a forecast, a fiftieth of a second each; the range's ends then move by about a
 fifteenth of its width from seed to seed."""
 
 DAYS_A_MONTH = 365.25 / 12

@@ -11,6 +11,7 @@ import pandas as pd
 
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score
+from kpi_research.customers.overview import CustomerValue
 from kpi_research.evidence.study import Study
 from kpi_research.funnel.summary import Summary
 from kpi_research.kpis.definition import Kpi
@@ -73,6 +74,9 @@ class PageData:
         The study over all people, up to the period's end.
     truth
         What a simulated client was made with; for analysts only.
+    customers
+        What is known of the entity's customers; None where the client has neither contracts nor surveys of customers,
+        or the report does not show it.
     funnel
         The entity's funnel; None where the client has no opportunities, or the report does not show it.
     """
@@ -101,6 +105,7 @@ class PageData:
     whole: Mapping[Level, pd.DataFrame] = field(default_factory=dict)
     truth: tuple[Mapping[str, Any], ...] = ()
     funnel: Summary | None = None
+    customers: CustomerValue | None = None
 
     def label(self, kpi: str) -> str:
         """A KPI's name in the page's language."""

@@ -12,6 +12,7 @@ import pandas as pd
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score, score
 from kpi_research.crm.roster import UNASSIGNED
+from kpi_research.customers.overview import CustomerValue
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.study import Plan, Study, study
 from kpi_research.funnel.forecast import Forecast
@@ -20,6 +21,7 @@ from kpi_research.kpis.catalogue import catalogue, find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
 from kpi_research.panel import COMPANY, LEVELS, Level, panel
 from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
+from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import View, forecast_of, funnel_of
 from kpi_research.run.settings import ClientFile, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
@@ -185,6 +187,31 @@ class Client:
             If the client has no opportunities, or there is no such team.
         """
         return forecast_of(self, self._period(period), team)
+
+    def customer_value(self, *, period: str | Period, team: str | None = None) -> CustomerValue:
+        """What is known of customers at a period's end: who stays, what may be expected of them, what they say.
+
+        Parameters
+        ----------
+        team
+            Only the customers of those who are in the team then; everybody's without it.
+
+        Raises
+        ------
+        InputError
+            If the client has neither contracts nor customers' surveys, or nobody was in the team.
+        """
+        period = self._period(period)
+        owners = team_members(self, period, team) if team else None
+        if owners == []:
+            values = {"name": "team", "given": team}
+            raise InputError(
+                Problem("client.not_allowed", values=values, given=team, allowed=tuple(self.teams(period)))
+            )
+        found = customers_of(self, period, owners)
+        if found is None:
+            raise InputError(Problem("client.no_customers", self.path.name))
+        return found
 
     def _period(self, period: str | Period) -> Period:
         return Period.parse(period, self.settings.fiscal_year_starts) if isinstance(period, str) else period

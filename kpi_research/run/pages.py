@@ -11,6 +11,7 @@ import pandas as pd
 
 from kpi_research.appraisal.score import Score
 from kpi_research.crm.tables import TABLES
+from kpi_research.customers.overview import CustomerValue
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.language import Language
@@ -19,12 +20,14 @@ from kpi_research.periods import Period, as_intervals
 from kpi_research.report.data import RATE, Audience, PageData, Quality
 from kpi_research.report.page import Page
 from kpi_research.run.client import Client, open_client
+from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import summary_of
 from kpi_research.run.settings import Notebook
 from kpi_research.run.studies import study_of
 
 HISTORY_QUARTERS = 8
 WITH_FUNNEL: tuple[Notebook, ...] = ("appraisal", "evidence")
+WITH_CUSTOMERS: tuple[Notebook, ...] = ("appraisal",)
 
 
 def open_page(
@@ -59,6 +62,8 @@ def open_page(
     report = report or ("appraisal" if team else "evidence")
     if report in WITH_FUNNEL:
         data = replace(data, funnel=summary_of(opened, data.period, team or None, audience))
+    if report in WITH_CUSTOMERS:
+        data = replace(data, customers=_customers(opened, data.period, team or None, audience))
     return Page(data, report)
 
 
@@ -96,14 +101,16 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         whole=_whole(client, period) if analyst else {},
         truth=client.data.truth if analyst else (),
         funnel=None,
+        customers=None,
     )
 
 
-def team_members(client: Client, period: Period, team: str | None) -> list[str]:
-    """Who was in the team on the last day of the period; everybody in role then, for the company."""
-    roster = client.data.parts.roster
-    last = roster[roster["day"] == pd.Timestamp(min(period.end, client.data.parts.until_end)) - pd.Timedelta(days=1)]
-    return sorted(last.loc[last["team_id"] == team if team else slice(None), "person_id"])
+def _customers(client: Client, period: Period, team: str | None, audience: Audience) -> CustomerValue | None:
+    """Customers of the team's members; single ones of the whole company are for analysts only."""
+    found = customers_of(client, period, team_members(client, period, team) if team else None)
+    if found is None or team or audience == "analyst":
+        return found
+    return replace(found, customers=found.customers.iloc[:0])
 
 
 def _people(client: Client, period: Period, members: Collection[str]) -> pd.DataFrame:

@@ -24,6 +24,7 @@ import pandas as pd
 
 from kpi_research.crm.contract import Contract, hold_to_contract
 from kpi_research.crm.tables import TABLES
+from kpi_research.customers import facts as customer_facts
 from kpi_research.errors import InputError, Problem
 from kpi_research.funnel.records import Records, read_records, records_in, write_records
 from kpi_research.integrity.quality import Quality, observe
@@ -38,6 +39,7 @@ PACKAGE = Path(__file__).parent.parent
 KEPT_TABLES = ("people", "teams", "targets")
 PANEL = "panel"
 FUNNEL = "funnel"
+CUSTOMERS = "customers"
 FRAMES = ("rejected", "counted", "row_counts", "steps", "observations", "coverage", *KEPT_TABLES)
 
 
@@ -80,6 +82,11 @@ class Stored:
     def funnel(self) -> Records | None:
         """What every view of the funnel is made from; None without opportunities."""
         return records_in(self.folder / FUNNEL)
+
+    @functools.cached_property
+    def customers(self) -> customer_facts.Facts:
+        """What customer value is made from."""
+        return customer_facts.read(self.folder / CUSTOMERS, self.parts.tables)
 
     @property
     def rules(self) -> pd.DataFrame:
@@ -144,7 +151,9 @@ def _sha256(path: Path) -> str:
 
 def fingerprint(settings: ClientFile, inputs: Mapping[str, str]) -> str:
     """What the stored data depend on, in 16 hexadecimal digits."""
-    reading = settings.model_dump_json(include={"client", "source", "timezone", "calendar", "since", "until", "stages"})
+    reading = settings.model_dump_json(
+        include={"client", "source", "timezone", "calendar", "since", "until", "stages", "currency"}
+    )
     text = json.dumps([reading, dict(inputs), code_fingerprint()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -197,6 +206,9 @@ def _build(
             )
             if records is not None:
                 write_records(records, building / FUNNEL)
+            customer_facts.write(
+                customer_facts.fetch(contract.tables, currency=settings.currency), building / CUSTOMERS
+            )
             kept = {name: contract.frame(name) for name in KEPT_TABLES if name in contract.tables}
         _write(building, contract, quality, kept)
         if reads_database(settings.source):
