@@ -18,4 +18,4 @@ RESAMPLES = 1000
 """Resamples behind a score's interval: its Monte-Carlo error is then below one point of a hundred."""
 
 GRACE_WORKING_DAYS = 2
-"""What was entered so soon after a period's end still counts as on file in it: reports are written after the weekend."""
+"""What is entered so soon after a period still counts as on file in it: reports are written after the weekend."""

@@ -192,7 +192,8 @@ def test_the_machine_agrees_with_plain_pandas(tables, parts, level, grain):
 
 
 def test_columns_and_sums_over_teams(parts):
-    team, company = (panel(parts, as_intervals(QUARTERS), level) for level in ("team", "company"))
+    added = [kpi.name for kpi in catalogue().values() if kpi.aggregation in ("sum", "at_end") and len(kpi.levels) == 3]
+    team, company = (panel(parts.only(added), as_intervals(QUARTERS), level) for level in ("team", "company"))
     assert list(team.columns) == PANEL_COLUMNS
     sums = team.groupby(["period", "kpi"])["numerator"].sum()
     whole = company.set_index(["period", "kpi"])["numerator"].fillna(0)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from importlib import import_module
 from pathlib import Path
 
@@ -36,15 +36,20 @@ def catalogue() -> dict[str, Kpi]:
     return {kpi.name: kpi for kpi in kpis}
 
 
-def find_kpis(names: Iterable[str], where: str = "") -> list[Kpi]:
+def find_kpis(names: Iterable[str], where: str = "", *, among: Mapping[str, Kpi] | None = None) -> list[Kpi]:
     """The KPIs of these names, in this order.
+
+    Parameters
+    ----------
+    among
+        A client's KPIs, its own included; by default the catalogue's.
 
     Raises
     ------
     InputError
         For every name that is not in the catalogue, with the nearest one that is.
     """
-    known = catalogue()
+    known = catalogue() if among is None else among
     names = list(names)
     problems = [Problem("kpi.unknown", where, {"kpi": name}, name, tuple(known)) for name in names if name not in known]
     if problems:
@@ -59,7 +64,11 @@ def lineage(name: str) -> frozenset[str]:
     Read from the expressions themselves. Where whole rows pass a window or a join, all their fields are named: an
     overlap may be found where there is none, but none is overlooked.
     """
-    kpi = catalogue()[name]
+    return lineage_of(catalogue()[name])
+
+
+def lineage_of(kpi: Kpi) -> frozenset[str]:
+    """The same for a definition."""
     rows = kpi.rows(Crm.unbound())
     parts = [kpi.numerator(rows), rows[kpi.when]] + ([kpi.denominator(rows)] if kpi.denominator else [])
     used = rows.select(*(part.name(f"part{number}") for number, part in enumerate(parts)))
@@ -78,10 +87,18 @@ def _atoms(node: ops.Node, seen: set[ops.Field]) -> Iterator[str]:
             yield from _atoms(made_from, seen)
 
 
-def sharing_records(outcome: str, names: Iterable[str]) -> list[str]:
-    """Those of the KPIs that are built from the same records as the outcome, so that they must move together."""
-    made_of = lineage(outcome)
+def sharing_records(outcome: str, names: Iterable[str], *, among: Mapping[str, Kpi] | None = None) -> list[str]:
+    """Those of the KPIs that are built from the same records as the outcome, so that they must move together.
+
+    Parameters
+    ----------
+    among
+        A client's KPIs, its own included; by default the catalogue's.
+    """
+    own = {name: lineage_of(kpi) for name, kpi in (among or {}).items() if kpi.is_custom}
+    made_of = own.get(outcome) or lineage(outcome)
+    of = {name: own.get(name) or lineage(name) for name in names}
     signing = bool(made_of & SIGNING)
     return [
-        name for name in names if name != outcome and (lineage(name) & made_of or (signing and lineage(name) & SIGNING))
+        name for name, fields in of.items() if name != outcome and (fields & made_of or (signing and fields & SIGNING))
     ]

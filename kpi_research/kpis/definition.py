@@ -83,6 +83,8 @@ class Kpi:
         How it is known to be embellished.
     weight_band
         What it usually weighs in a scheme.
+    example
+        Worked by hand; a client's own KPI has none.
     why
         Why the definition is as it is, and which variants were not chosen.
     is_custom
@@ -101,8 +103,8 @@ class Kpi:
     rows: Callable[[Crm], ir.Table]
     who: str
     when: str
-    numerator: Callable[[ir.Table], ir.NumericValue]
-    example: Example
+    numerator: Callable[[ir.Table], ir.Value]
+    example: Example | None
     why: str
     denominator: Callable[[ir.Table], ir.NumericValue] | None = None
     counted_over: Bilingual | None = None

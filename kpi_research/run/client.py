@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,13 +18,13 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.study import Plan, Study, study
 from kpi_research.funnel.forecast import Forecast
 from kpi_research.funnel.steps import Windows
-from kpi_research.kpis.catalogue import catalogue, find_kpis, sharing_records
+from kpi_research.kpis.catalogue import find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
 from kpi_research.panel import COMPANY, LEVELS, Level, panel
 from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
 from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import View, forecast_of, funnel_of
-from kpi_research.run.settings import ClientFile, read_client_file, read_scheme
+from kpi_research.run.settings import ClientFile, kpis_of, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
 from kpi_research.sources.workspace import Progress
 
@@ -51,6 +52,11 @@ class Client:
     settings: ClientFile
     scheme: Scheme | None
     data: Stored
+
+    @functools.cached_property
+    def kpis(self) -> dict[str, Kpi]:
+        """The KPIs by name, the client's own included."""
+        return kpis_of(self.settings)
 
     def periods(self, grain: Grain) -> list[Period]:
         """All whole periods of a grain that the data cover; the first may lack up to a week."""
@@ -132,7 +138,7 @@ class Client:
         if self.scheme is None:
             raise InputError(Problem("client.no_scheme", self.path.name))
         period = self._period(period)
-        kpis = {item.kpi: catalogue()[item.kpi] for item in self.scheme.items}
+        kpis = {item.kpi: self.kpis[item.kpi] for item in self.scheme.items}
         parts = self.data.parts.only(kpis)
         parts = parts if entities is None else parts.of(level, entities)
         rows = panel(parts, as_intervals([period]), level)
@@ -232,7 +238,7 @@ class Client:
             outcome=self.settings.outcome,
             kpis=names,
             plan=self.plan(),
-            lineage=sharing_records(self.settings.outcome, names),
+            lineage=sharing_records(self.settings.outcome, names, among=self.kpis),
         )
 
     def plan(self) -> Plan:
@@ -243,8 +249,8 @@ class Client:
         """The KPIs that the study asks about: those named, or those of the named kind, less the outcome."""
         wanted = self.settings.predictors
         if isinstance(wanted, list):
-            return find_kpis(wanted, self.path.name)
-        return [kpi for kpi in catalogue().values() if kpi.kind == wanted and kpi.name != self.settings.outcome]
+            return find_kpis(wanted, self.path.name, among=self.kpis)
+        return [kpi for kpi in self.kpis.values() if kpi.kind == wanted and kpi.name != self.settings.outcome]
 
     def targets(self, period: Period, level: Level) -> dict[tuple[str, str], float]:
         """(entity_id, kpi) -> base target of a period; of several versions the last."""
@@ -274,7 +280,7 @@ def open_client(path: str | Path, progress: Progress | None = None) -> Client:
     problems = [*_problems_of_names(settings, path)]
     try:
         scheme = read_scheme(settings.scheme, path)
-        find_kpis([item.kpi for item in scheme.items] if scheme else [], path.name)
+        find_kpis([item.kpi for item in scheme.items] if scheme else [], path.name, among=kpis_of(settings))
     except InputError as error:
         problems += error.problems
     if problems:
@@ -298,7 +304,7 @@ def notebook_folder(path: Path) -> Path:
 def _problems_of_names(settings: ClientFile, path: Path) -> list[Problem]:
     wanted = [settings.outcome, *(settings.predictors if isinstance(settings.predictors, list) else [])]
     try:
-        find_kpis(wanted, path.name)
+        find_kpis(wanted, path.name, among=kpis_of(settings))
     except InputError as error:
         return error.problems
     return []

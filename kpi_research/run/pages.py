@@ -13,21 +13,19 @@ from kpi_research.appraisal.score import Score
 from kpi_research.crm.tables import TABLES
 from kpi_research.customers.overview import CustomerValue
 from kpi_research.errors import InputError, Problem
-from kpi_research.kpis.catalogue import catalogue
 from kpi_research.language import Language
 from kpi_research.panel import COMPANY, Level, panel
 from kpi_research.periods import Period, as_intervals
 from kpi_research.report.data import RATE, Audience, PageData, Quality
 from kpi_research.report.page import Page
 from kpi_research.run.client import Client, open_client
-from kpi_research.run.customers import customers_of, team_members
+from kpi_research.run.customers import WITH_CUSTOMERS, customers_of, team_members
 from kpi_research.run.funnels import summary_of
 from kpi_research.run.settings import Notebook
 from kpi_research.run.studies import study_of
 
 HISTORY_QUARTERS = 8
 WITH_FUNNEL: tuple[Notebook, ...] = ("appraisal", "evidence")
-WITH_CUSTOMERS: tuple[Notebook, ...] = ("appraisal",)
 
 
 def open_page(
@@ -88,7 +86,7 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         entity_id=entity,
         entity_name=_entity_names(client).get(entity, client.settings.title.model_dump()[language]),
         outcome=client.settings.outcome,
-        kpis=catalogue(),
+        kpis=client.kpis,
         history=history[history["entity_id"] == entity],
         people=_people(client, period, members),
         names=_names(client, None if analyst else members),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import zoneinfo
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 from ruamel.yaml import YAML
@@ -15,10 +15,14 @@ from ruamel.yaml.error import YAMLError
 
 from kpi_research.appraisal.scheme import TEMPLATES, Label, Scheme, template_names
 from kpi_research.errors import InputError, Problem
-from kpi_research.kpis.definition import Kind
+from kpi_research.kpis.catalogue import catalogue
+from kpi_research.kpis.custom import CustomKpi, custom_kpis
+from kpi_research.kpis.definition import Kind, Kpi
 from kpi_research.sources.mapping import Source
 
 DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
+KpiName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
+"""An identifier, since the panel machine writes it into its queries."""
 Audience = Literal["manager", "analyst"]
 Notebook = Literal["appraisal", "evidence", "data_quality"]
 
@@ -58,6 +62,8 @@ class ClientFile(_Strict):
         A template's name, a scheme written out, or none: then nothing is scored.
     outcome, predictors
         The result to be predicted; a kind of KPI, or names.
+    kpis
+        The client's own KPIs; one that has the name of a KPI of the catalogue takes its place.
     since, until
         First and last day that the records cover in full, where the first and last event on file are not they: what
         was carried over into a new CRM counts as history, not as work.
@@ -75,6 +81,7 @@ class ClientFile(_Strict):
     scheme: str | Scheme | None = None
     outcome: str = "signed_amount"
     predictors: Kind | list[str] = "process"
+    kpis: dict[KpiName, CustomKpi] = {}
     plan: PlanSettings = Field(default_factory=lambda: PlanSettings.model_validate({}))
     since: str | None = Field(None, pattern=DAY)
     until: str | None = Field(None, pattern=DAY)
@@ -113,6 +120,17 @@ def read_client_file(path: Path) -> ClientFile:
         return ClientFile.model_validate(_plain(document))
     except ValidationError as error:
         raise InputError([_problem(path, document, found) for found in error.errors()]) from None
+
+
+def kpis_of(settings: ClientFile) -> dict[str, Kpi]:
+    """Every KPI of a client by name: the catalogue's and its own.
+
+    Raises
+    ------
+    InputError
+        If its own name a table or a column that there is not.
+    """
+    return {**catalogue(), **custom_kpis(settings.kpis, f"{settings.client}.yaml")}
 
 
 def read_scheme(given: str | Scheme | None, path: Path | None = None) -> Scheme | None:

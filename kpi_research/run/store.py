@@ -28,9 +28,8 @@ from kpi_research.customers import facts as customer_facts
 from kpi_research.errors import InputError, Problem
 from kpi_research.funnel.records import Records, read_records, records_in, write_records
 from kpi_research.integrity.quality import Quality, observe
-from kpi_research.kpis.catalogue import catalogue
 from kpi_research.panel import Contributions, contributions, contributions_in
-from kpi_research.run.settings import ClientFile
+from kpi_research.run.settings import ClientFile, kpis_of
 from kpi_research.sources.mapping import SimulatedSource
 from kpi_research.sources.read import files_of, read_source, reads_database
 from kpi_research.sources.workspace import Progress, Workspace
@@ -115,10 +114,10 @@ def stored(settings: ClientFile, base: Path, cache: Path, progress: Progress | N
     inputs = input_hashes(settings, base)
     if reads_database(settings.source):
         if pinned := os.environ.get(_pin(settings)):
-            return _load(home / pinned)
-        return _load(_build(settings, base, home, inputs, progress))
+            return _load(home / pinned, settings)
+        return _load(_build(settings, base, home, inputs, progress), settings)
     folder = home / fingerprint(settings, inputs)
-    return _load(folder if (folder / "meta.json").is_file() else _build(settings, base, home, inputs))
+    return _load(folder if (folder / "meta.json").is_file() else _build(settings, base, home, inputs), settings)
 
 
 @contextlib.contextmanager
@@ -152,7 +151,7 @@ def _sha256(path: Path) -> str:
 def fingerprint(settings: ClientFile, inputs: Mapping[str, str]) -> str:
     """What the stored data depend on, in 16 hexadecimal digits."""
     reading = settings.model_dump_json(
-        include={"client", "source", "timezone", "calendar", "since", "until", "stages", "currency"}
+        include={"client", "source", "timezone", "calendar", "since", "until", "stages", "currency", "kpis"}
     )
     text = json.dumps([reading, dict(inputs), code_fingerprint()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
@@ -243,7 +242,7 @@ def _lost_tables(contract: Contract) -> Iterator[Problem]:
 
 def _contributions(settings: ClientFile, contract: Contract, folder: Path) -> Contributions:
     since, until = (dt.date.fromisoformat(day) if day else None for day in (settings.since, settings.until))
-    kpis = tuple(catalogue().values())
+    kpis = tuple(kpis_of(settings).values())
     return contributions(contract.tables, kpis, country=settings.calendar, since=since, until=until, folder=folder)
 
 
@@ -280,12 +279,12 @@ def _content(folder: Path) -> str:
     return hashlib.sha256("".join(digests).encode()).hexdigest()
 
 
-def _load(folder: Path) -> Stored:
+def _load(folder: Path, settings: ClientFile) -> Stored:
     frames = {
         name: pd.read_parquet(path) if (path := folder / f"{name}.parquet").is_file() else pd.DataFrame()
         for name in FRAMES
     }
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
-    parts = contributions_in(folder / PANEL, meta[PANEL], tuple(catalogue().values()))
+    parts = contributions_in(folder / PANEL, meta[PANEL], tuple(kpis_of(settings).values()))
     quality = Quality(frames.pop("observations"), frames.pop("coverage"), meta["grade"])
     return Stored(folder, parts, quality=quality, inputs=meta["inputs"], truth=tuple(meta["truth"]), **frames)
