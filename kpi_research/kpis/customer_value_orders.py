@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Example, Kpi, WeightBand
 from kpi_research.kpis.parts import each_row, valid_contracts
+from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
 
 BUYING_DAYS = 365
@@ -41,7 +42,7 @@ def buyers(crm: Crm) -> ir.Table:
     once = orders.select(
         "owner_id", since=ibis.greatest(orders.day, alone_from), until=until, repeats=ibis.literal(0.0)
     )
-    return twice.union(once).filter(lambda rows: rows.since < rows.until)
+    return stacked(twice, once).filter(lambda rows: rows.since < rows.until)
 
 
 def changes_of_repeat_buyers(crm: Crm) -> ir.Table:
@@ -49,7 +50,7 @@ def changes_of_repeat_buyers(crm: Crm) -> ir.Table:
     repeats = buyers(crm).filter(lambda rows: rows.repeats == 1.0)
     comes = repeats.select("owner_id", day=repeats.since, change=ibis.literal(1.0))
     goes = repeats.select("owner_id", day=repeats.until, change=ibis.literal(-1.0))
-    return comes.union(goes)
+    return stacked(comes, goes)
 
 
 def existing_customers(crm: Crm) -> ir.Table:
@@ -64,7 +65,7 @@ def existing_customers(crm: Crm) -> ir.Table:
         bought=ibis.literal(1.0),
     )
     not_lately = orders.select("owner_id", since=lapses, until=orders.day_after, bought=ibis.literal(0.0))
-    return lately.union(not_lately)
+    return stacked(lately, not_lately)
 
 
 def repurchases(crm: Crm) -> ir.Table:
@@ -82,7 +83,7 @@ def repurchases(crm: Crm) -> ir.Table:
     held = orders.select(
         "owner_id", since=since, until=orders.day_after, amount=ibis.literal(0.0), customers=ibis.literal(1.0)
     )
-    return bought.union(held)
+    return stacked(bought, held)
 
 
 def _order(

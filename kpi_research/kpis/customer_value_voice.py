@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Example, Kpi
 from kpi_research.kpis.parts import activities_of, each_row, held_after, valid_contracts
+from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
 
 ACTIVE_DAYS = 30
@@ -35,7 +36,7 @@ def use_by_customers(crm: Crm) -> ir.Table:
     used = lately.select(
         "account_owner",
         since=ibis.greatest(lately.day, lately.since),
-        until=lately.holds_until.cast("timestamp(6)"),
+        until=lately.holds_until,
         active=ibis.literal(1.0),
         customers=ibis.literal(0.0),
     )
@@ -46,7 +47,7 @@ def use_by_customers(crm: Crm) -> ir.Table:
         active=ibis.literal(0.0),
         customers=ibis.literal(1.0),
     )
-    return used.union(known)
+    return stacked(used, known)
 
 
 def complaints_and_contracts(crm: Crm) -> ir.Table:
@@ -54,12 +55,13 @@ def complaints_and_contracts(crm: Crm) -> ir.Table:
     complaints = with_account_owner(activities_of(COMPLAINT)(crm), crm)
     contracts = valid_contracts(crm)
     one, none = ibis.literal(1.0), ibis.literal(0.0)
-    return complaints.select(
+    complained = complaints.select(
         who=ibis.coalesce(complaints.account_owner, complaints.person_id),
         time=complaints.occurred_at,
         complaints=one,
         contracts=none,
-    ).union(contracts.select(who="owner_id", time="signed_at", complaints=none, contracts=one))
+    )
+    return stacked(complained, contracts.select(who="owner_id", time="signed_at", complaints=none, contracts=one))
 
 
 def feedback_records(crm: Crm) -> ir.Table:
@@ -67,9 +69,8 @@ def feedback_records(crm: Crm) -> ir.Table:
     feedback = activities_of(FEEDBACK)(crm).select(who="person_id", time="occurred_at")
     answers = crm.surveys.filter(crm.surveys.kind.isin(CUSTOMER_SURVEYS))
     answers = with_account_owner(answers, crm)
-    return feedback.union(
-        answers.select(who=ibis.coalesce(answers.account_owner, answers.subject_id), time="answered_at")
-    )
+    answered = answers.select(who=ibis.coalesce(answers.account_owner, answers.subject_id), time="answered_at")
+    return stacked(feedback, answered)
 
 
 def _activity(number: int, kind: str, account: str | None, day: str, person: str = "P1") -> dict[str, object]:

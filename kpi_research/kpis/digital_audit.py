@@ -9,6 +9,7 @@ from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Example, Kpi
 from kpi_research.kpis.parts import each_row, share_of
 from kpi_research.kpis.rated import ratings_of
+from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
 
 RECORDS_AUDITED, VALUES_AUDITED = "crm_accuracy", "kpi_audit"
@@ -22,7 +23,7 @@ def people_by_login(crm: Crm) -> ir.Table:
     by_user = crm.people.filter(crm.people.user_id.notnull()).select(
         login="user_id", as_person=nobody, as_user="person_id"
     )
-    known = by_id.union(by_user)
+    known = stacked(by_id, by_user)
     found = known.group_by("login").aggregate(as_person=known.as_person.max(), as_user=known.as_user.min())
     return found.select("login", known_person=ibis.coalesce(found.as_person, found.as_user))
 
@@ -38,7 +39,7 @@ def changes_of_sales_records(crm: Crm) -> ir.Table:
             changed = made.filter(made.table == name)
             changed = changed.inner_join(owners, changed.record_id == owners.of_record)
             owned.append(changed.select("owner_id", "changed_by", "changed_at"))
-    changes = ibis.union(*owned)
+    changes = stacked(*owned)
     people = people_by_login(crm)
     return changes.left_join(people, changes.changed_by == people.login)
 
@@ -51,7 +52,7 @@ def customer_records(crm: Crm) -> ir.Table:
     updates = crm.changes.filter(crm.changes.table == "accounts")
     updates = updates.inner_join(people, updates.changed_by == people.login)
     updated = updates.select(who="known_person", account_id="record_id", day=updates.changed_at.truncate("D"))
-    return entered.union(updated).distinct()
+    return stacked(entered, updated).distinct()
 
 
 def _audited(kpi: str, period: str, score: int, of: int | None, **more: object) -> dict[str, object]:

@@ -42,7 +42,7 @@ def quarters_of_people(crm: Crm) -> ir.Table:
 
 def _learned(number: int, kind: str, day: str, person: str = "P1", offered: int | None = None) -> dict[str, object]:
     given: dict[str, object] = {"record_id": str(number), "person_id": person, "kind": kind, "occurred_at": day}
-    return given | {"offered": offered}
+    return given if offered is None else given | {"offered": offered}
 
 
 _RECORDS = (
