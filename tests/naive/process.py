@@ -57,8 +57,16 @@ def values(rows: Iterable[tuple], until: pd.Timestamp) -> pd.DataFrame:
 
 
 def held(rows: Iterable[tuple]) -> pd.DataFrame:
-    """`who, evening, numerator, denominator` as what holds for that one day."""
-    return pd.DataFrame([(who, day, day + DAY, top, of) for who, day, top, of in rows if who is not None], columns=HELD)
+    """`who, evening, numerator, denominator` as what holds for that one day; evenings are numbers of days."""
+    frame = pd.DataFrame([(row[0], row[1], row[1] + 1, *row[2:]) for row in rows if row[0] is not None], columns=HELD)
+    return frame.assign(**{name: frame[name].map(pd.Timestamp.fromordinal) for name in ("since", "until")})
+
+
+def contact_days(tables: Tables, until: pd.Timestamp, key: str) -> dict[str, set[int]]:
+    found = defaultdict(set)
+    for row in activities(tables, until, *CONTACTS):
+        found[row[key]].add(row["occurred_at"].toordinal())
+    return found
 
 
 def count_of(*kinds: str) -> Callable:
@@ -244,15 +252,13 @@ def follow_up_success_rate(tables: Tables, until: pd.Timestamp) -> pd.DataFrame:
 
 
 def follow_up_rate(tables: Tables, until: pd.Timestamp) -> pd.DataFrame:
-    rows, contacted = [], defaultdict(set)
-    for row in activities(tables, until, *CONTACTS):
-        contacted[row["opportunity_id"]].add(row["occurred_at"].normalize())
+    rows, contacted = [], contact_days(tables, until, "opportunity_id")
     for deal in records(tables, "opportunities"):
         if deal["created_at"] is not None:
-            for evening in pd.date_range(deal["created_at"].normalize(), until - DAY):
-                if deal["outcome"] == "open" or days(evening, deal["closed_at"]) < 0:
-                    recent = any(0 <= days(evening, day) < 30 for day in contacted[deal["opportunity_id"]])
-                    rows.append((deal["owner_id"], evening, int(recent), 1))
+            last = until if deal["outcome"] == "open" else min(until, deal["closed_at"])
+            for evening in range(deal["created_at"].toordinal(), last.toordinal()):
+                recent = any(0 <= evening - day < 30 for day in contacted[deal["opportunity_id"]])
+                rows.append((deal["owner_id"], evening, int(recent), 1))
     return held(rows)
 
 
@@ -272,21 +278,17 @@ def first_rate(*kinds: str) -> Callable:
 
 
 def existing_customer_contact_rate(tables: Tables, until: pd.Timestamp) -> pd.DataFrame:
-    rows, bought, contacted = [], defaultdict(list), defaultdict(set)
+    rows, bought, contacted = [], defaultdict(list), contact_days(tables, until, "account_id")
     for order in orders(tables, until):
-        bought[order["account_id"]].append(order)
-    for row in activities(tables, until, *CONTACTS):
-        contacted[row["account_id"]].add(row["occurred_at"].normalize())
+        signed = order["signed_at"].toordinal()
+        ends = signed if order["ends_on"] is None else order["ends_on"].toordinal()
+        bought[order["account_id"]].append((signed, max(signed + 364, ends), order["owner_id"]))
     for account, signed in bought.items():
-        for evening in pd.date_range(signed[0]["signed_at"].normalize(), until - DAY):
-            so_far = [order for order in signed if days(evening, order["signed_at"]) >= 0]
-            if any(
-                days(evening, order["signed_at"]) < 365
-                or (order["ends_on"] is not None and days(order["ends_on"], evening) >= 0)
-                for order in so_far
-            ):
-                recent = any(0 <= days(evening, day) < 90 for day in contacted[account])
-                rows.append((so_far[-1]["owner_id"], evening, int(recent), 1))
+        for evening in range(signed[0][0], until.toordinal()):
+            so_far = [order for order in signed if order[0] <= evening]
+            if any(evening <= last for _, last, _ in so_far):
+                recent = any(0 <= evening - day < 90 for day in contacted[account])
+                rows.append((so_far[-1][2], evening, int(recent), 1))
     return held(rows)
 
 
