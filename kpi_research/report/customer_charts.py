@@ -43,7 +43,7 @@ def month_curves(rows: pd.DataFrame, language: Language, *, caption: str = "") -
         flat = [((a[0], a[1]), (b[0], a[1])) for a, b in itertools.pairwise(points)]
         up = [((b[0], a[1]), (b[0], b[1])) for a, b in itertools.pairwise(points)]
         drawing.strokes([*flat, *up], colour, width=3)
-        for month in (month for month in RANGE_AT if month <= last):
+        for month in (month for month in RANGE_AT if month <= cells[-1]["months"]):
             row = next(row for row in reversed(cells) if row["months"] <= month)
             if not (is_missing(row["low"]) or is_missing(row["high"])):
                 drawing.strokes([((x(month), y(row["low"])), (x(month), y(row["high"])))], "ink")

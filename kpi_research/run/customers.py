@@ -17,12 +17,15 @@ from kpi_research.customers import bgnbd, clv, gamma_gamma, orders, renewals
 from kpi_research.customers.calibration import Calibration, calibrate
 from kpi_research.customers.overview import CustomerValue, overview
 from kpi_research.periods import Period
+from kpi_research.run.settings import Notebook
 
 if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
 SEED = 20260601
 """Fixed, so that the same data give the same intervals."""
+WITH_CUSTOMERS: tuple[Notebook, ...] = ("appraisal",)
+"""Reports that show customers: for the others nothing is fitted."""
 GROUPS, CHECKS, MODELS = "groups.parquet", "checks.parquet", "models.json"
 
 

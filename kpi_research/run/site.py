@@ -14,7 +14,7 @@ from kpi_research.report.index import IndexEntry, index_html
 from kpi_research.report.words import period_title
 from kpi_research.run.batch import run_jobs
 from kpi_research.run.client import Client
-from kpi_research.run.customers import models_of
+from kpi_research.run.customers import WITH_CUSTOMERS, models_of
 from kpi_research.run.job import JobError, JobResult
 from kpi_research.run.manifest import entry_of, is_unchanged, read_entries, write_manifest
 from kpi_research.run.reports import Report, reports
@@ -80,7 +80,8 @@ def make_site(
     results: list[JobResult] = []
     if changed:
         study_of(client, period)
-        models_of(client, period)
+        if any(report.job.notebook.stem in WITH_CUSTOMERS for report in changed):
+            models_of(client, period)
         results = run_jobs([report.job for report in changed], executor(), on_done=done)
     index = _write_index(client, period, out, list(entries.values()))
     write_manifest(client, period.name, out, entries.values())

@@ -120,7 +120,7 @@ def _said(page: PageData, name: str, row: pd.Series) -> str:
 
 
 def _table(page: PageData, found: CustomerValue) -> DataTable:
-    rows = found.rates.assign(
+    rows = found.rates.rename(columns={"low": "value_low", "high": "value_high"}).assign(
         label=[say(f"customer_retention.measure.{measure}", page.language) for measure in found.rates["measure"]],
         value_format=found.rates["unit"],
     )

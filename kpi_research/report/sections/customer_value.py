@@ -8,12 +8,12 @@ import pandas as pd
 
 from kpi_research.customers.overview import CustomerValue
 from kpi_research.customers.standards import (
+    CONTRACTUAL,
     DISCOUNT_YEARLY,
     MIN_AGE_WEEKS,
     MIN_BUYING_AGAIN,
     MIN_CUSTOMERS,
     MIN_RENEWALS_DUE,
-    NONCONTRACTUAL,
 )
 from kpi_research.language import say
 from kpi_research.report.block import Block, ColumnView, DataTable, Figure
@@ -25,6 +25,7 @@ from kpi_research.report.words import range_of, value_of
 
 SHOWN = 10
 DUE_WITHIN_DAYS = 90
+SILENT_DAYS = 180
 LIKELY_GONE = 0.5
 """Customers who are more likely gone than not are those whom a call may bring back."""
 
@@ -97,7 +98,7 @@ def _check(page: PageData, row: pd.Series) -> str:
     return say(
         f"customer_value.check.{row['better']}",
         page.language,
-        kind=say(f"customers.setting.{row['setting']}", page.language),
+        kind=say(f"customers.inline.{row['setting']}", page.language),
         months=int(row["months"]),
         share=_percent(row["purchases"] / came),
         naive=say(f"customer_value.naive.{row['naive']}", page.language),
@@ -147,7 +148,10 @@ def _to_be_seen(page: PageData, found: CustomerValue) -> Iterator[Block]:
     end = pd.Timestamp(found.end)
     due = named[(named["due_on"] >= end) & (named["due_on"] < end + pd.Timedelta(days=DUE_WITHIN_DAYS))]
     yield from _listed(page, "due", due, ("due_on", "worth"))
-    silent = named[(named["setting"] == NONCONTRACTUAL) & (named["frequency"] > 0) & (named["p_active"] < LIKELY_GONE)]
+    quiet = named["last_day"] < end - pd.Timedelta(days=SILENT_DAYS)
+    # whoever still has a contract is no silent customer
+    held = named["account_id"].isin(named.loc[named["setting"] == CONTRACTUAL, "account_id"])
+    silent = named[quiet & ~held & (named["frequency"] > 0) & (named["p_active"] < LIKELY_GONE)]
     yield from _listed(page, "silent", silent, ("last_day", "frequency", "p_active", "worth"))
 
 
@@ -164,7 +168,8 @@ def _listed(page: PageData, kind: str, rows: pd.DataFrame, keys: tuple[str, ...]
         *(ColumnView(key, say(f"customer_value.{kind}.{key}", page.language), FORMATS[key]) for key in keys),  # type: ignore[arg-type]
     )
     sums = {
-        "n": value_of(page, len(rows), "count"), "shown": len(most), "days": DUE_WITHIN_DAYS,
+        "n": value_of(page, len(rows), "count"), "shown": len(most),
+        "days": DUE_WITHIN_DAYS if kind == "due" else SILENT_DAYS,
         "worth": value_of(page, rows["worth"].sum(), "money"),
     }  # fmt: skip
     yield Block(

@@ -100,7 +100,7 @@ def _scale(row: pd.Series) -> str:
 
 
 def _table(page: PageData, voice: pd.DataFrame) -> DataTable:
-    rows = voice.assign(
+    rows = voice.rename(columns={"low": "value_low", "high": "value_high"}).assign(
         label=[say(f"customer_voice.kind.{kind}", page.language) for kind in voice["kind"]],
         value_format=voice["unit"],
         scale=[_scale(row) for _, row in voice.iterrows()],
