@@ -30,6 +30,8 @@ COHORT_COLUMNS = [
 Key = tuple[str, int]
 _EMPTY = pd.DataFrame({"days": [], "ended": [], "to": [], "skipped": [], "reopened": []})
 STATUSES = ("ok", "immature", "too_few", "no_cases", "no_window", "last")
+UNSEEN = 0.02
+"""A curve that ends before the window is read all the same where no more than this share had not ended by then."""
 REPLICATES = 300
 """Resamples behind an immature rate's interval: its ends then move by less than half a point from seed to seed."""
 
@@ -106,7 +108,8 @@ def cohort_view(
         A row for each value of `team`, `person`, `segment`, `source`, `industry`, `region` or `product`.
 
     Returns
-    ------- In `COHORT_COLUMNS`, one row a group, part and stage. `entered = reached + late + lost + waiting`: `late`
+    -------
+    In `COHORT_COLUMNS`, one row a group, part and stage. `entered = reached + late + lost + waiting`: `late`
     reached the next stage after the window. `rate` = reached / entered where every window is over; `rate_of_first` is
     the share of the cohort that reaches this stage within the windows up to winning together (collection: and its
     own); both null where `status` is not `ok` or `immature`. `status` is `ok`; `immature`; `too_few` (under
@@ -158,7 +161,7 @@ def _rows(
             "view": "cohort", "part": part, "place": place, "stage": stage.name, "kind": stage.kind,
             **_counts(here if is_last else own, window), "unlinked": 0 if is_last else len(here) - len(own),
             "window_days": np.nan if is_last else window, "rate": rate.value, "ci_low": rate.low, "ci_high": rate.high,
-            "rate_so_far": rate.so_far, "rate_of_first": min(highest, since.value), "first_low": since.low,
+            "rate_so_far": rate.so_far, "rate_of_first": np.minimum(highest, since.value), "first_low": since.low,
             "first_high": since.high, "days_median": _days(own), "status": rate.status,
         }  # fmt: skip
 
@@ -203,19 +206,19 @@ def _rate(
     window = step[2]
     if rows.empty:
         return _Rate()
+    if len(rows) < MIN_DENOMINATOR:
+        return _Rate(status="too_few")
     if np.isnan(window):
         return _Rate(status="no_window")
     days, ended = rows["days"].to_numpy(), rows["ended"].to_numpy()
     reached = (ended == NEXT) & (days <= window)
     undecided = (ended == 0) & (days < window)
     so_far = float(reached.mean())
-    if len(rows) < MIN_DENOMINATOR:
-        return _Rate(so_far=so_far, status="too_few")
     if not undecided.any():
         low, high = wilson(float(reached.sum()), float(len(rows)))
         return _Rate(so_far, low, high, so_far, "ok")
     seen, drawn = past.to_window(*step, rng)
-    if seen.survival[-1] > 0 and len(seen.survival) <= window:
+    if seen.survival[-1] > UNSEEN and len(seen.survival) <= window:
         return _Rate(so_far=so_far, status="no_window")
     expected = float((reached + undecided * chance(seen, days, window)).mean())
     low, high = _interval(reached, undecided, chance(drawn, days, window), rng)

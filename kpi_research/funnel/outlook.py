@@ -38,7 +38,8 @@ def outlook(
     """Expected wins and money of the deals open at the end of a day, everything after it unseen.
 
     Returns
-    ------- In `OUTLOOK_COLUMNS`: a row a stage, and one for all (`stage` is `all`). The intervals hold that the
+    -------
+    In `OUTLOOK_COLUMNS`: a row a stage, and one for all (`stage` is `all`). The intervals hold that the
     chances are estimates and that each deal is won or not, but not what befalls all deals together, such as a season:
     see `forecast`. `undated`: open deals of which nobody knows since when; they get no chance and are in no row.
     `*_spread`: the standard deviation behind them. `status` is `ok`, `no_cases`, `too_few` or `short_history`.

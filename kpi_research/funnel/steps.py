@@ -45,7 +45,7 @@ def steps(records: Records) -> pd.DataFrame:
     """
     rows = records.passages
     last = {part: len(records.model.of(part)) - 1 for part in records.parts}
-    rows = rows[rows["place"] < rows["part"].map(last)]
+    rows = rows[rows["place"] < rows["part"].map(last).astype(float)]
     if records.model.has_collection:
         linked = records.cases.loc[records.cases["linked"], "case_id"]
         rows = rows[(rows["kind"] != "won") | rows["case_id"].isin(linked)]

@@ -87,8 +87,7 @@ def forecast_record(rows: pd.DataFrame, language: Language, *, unit: Unit, curre
     drawing, places = labelled_rows([row["label"] for row in cells], shown, bold=new)
     values = [0, *(row[key] for row in cells for key in ("low", "high", "came"))]
     x = value_axis(drawing, places, values=values, written=written)
-    legend(drawing, "")
-    drawing.words((30, TOP - 18), say("funnel.chart.expected", language))
+    drawing.words((0, TOP - 18), say("funnel.chart.expected", language))
     for row, y, words, is_new in zip(cells, places.middles, shown, new, strict=True):
         colour: Colour = "accent" if is_new else "unknown"
         drawing.strokes([((x(row["low"]), y), (x(row["high"]), y))], colour, width=6 if is_new else 4)

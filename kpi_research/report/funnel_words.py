@@ -10,9 +10,6 @@ from kpi_research.funnel.summary import Summary
 from kpi_research.language import say
 from kpi_research.report.data import PageData
 
-UNMARKED = ("ok", "last")
-"""Statuses that say nothing to a reader."""
-
 
 def stage_label(page: PageData, stage: str, kind: str) -> str:
     """The client's own word for a stage; where it has none, ours."""

@@ -13,7 +13,7 @@ from kpi_research.policy import MIN_DENOMINATOR
 from kpi_research.report.block import Block, Callout, ColumnView, DataTable, Tone
 from kpi_research.report.data import PageData
 from kpi_research.report.funnel_charts import funnel_bars
-from kpi_research.report.funnel_words import UNMARKED, caveats, labelled, out_of_hundred, step_label
+from kpi_research.report.funnel_words import caveats, labelled, out_of_hundred, step_label
 from kpi_research.report.page import Section
 from kpi_research.report.words import period_title, range_of, value_of
 
@@ -116,9 +116,10 @@ def _next(page: PageData, funnel: Summary) -> str:
 
 def _table(page: PageData, funnel: Summary) -> DataTable:
     money = funnel.worth[["part", "place", "worth", "worth_low", "worth_high"]]
-    rows = labelled(page, funnel.period_cohort).merge(money, on=["part", "place"], how="left")
-    marked = rows["status"].mask(rows["status"].isin(UNMARKED), "ok")
-    rows = rows.assign(rate_low=rows["ci_low"], rate_high=rows["ci_high"], state=marked)
+    shown = funnel.period_cohort[funnel.period_cohort["kind"] != "converted"]
+    rows = labelled(page, shown).merge(money, on=["part", "place"], how="left")
+    state = rows["status"].where(rows["status"] != "last")
+    rows = rows.assign(rate_low=rows["ci_low"], rate_high=rows["ci_high"], state=state)
     columns = (
         ColumnView("label", say("funnel.column.stage", page.language)),
         ColumnView("entered", say("funnel.column.entered", page.language), "count"),
