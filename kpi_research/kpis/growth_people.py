@@ -10,6 +10,7 @@ from kpi_research.kpis.definition import Example, Kpi, Rows
 from kpi_research.kpis.headcount import MONTHS_OF_A_YEAR, first_month, months_of_people
 from kpi_research.kpis.parts import each_row, valid_contracts
 from kpi_research.kpis.result_targets import targets_of_people
+from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
 
 LEAST_PAIRS = 10
@@ -72,9 +73,7 @@ def leavers_and_heads(crm: Crm) -> ir.Table:
     gone = crm.people.filter(crm.people.left_on >= first_month(crm))
     left = gone.select("person_id", day="left_on", left=ibis.literal(1.0), months=ibis.literal(0.0))
     heads = months_of_people(crm)
-    return left.union(
-        heads.select("person_id", day=heads.day.cast(left.day.type()), left=ibis.literal(0.0), months="months")
-    )
+    return stacked(left, heads.select("person_id", "day", "months", left=ibis.literal(0.0)))
 
 
 def _person(number: int, hired: str | None, left: str | None = None) -> dict[str, object]:

@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import functools
-
 import ibis
 import ibis.expr.types as ir
 
 from kpi_research.kpis.crm import Crm
+from kpi_research.kpis.stacked import stacked
 
 MONTHS_OF_A_YEAR = 12
 
@@ -45,5 +44,5 @@ def _months(crm: Crm) -> ir.Table:
         )
         for number in range(MONTHS_OF_A_YEAR)
     )
-    months = functools.reduce(lambda one, other: one.union(other), each)
+    months = stacked(*each)
     return months.filter(months.month >= first_month(crm))

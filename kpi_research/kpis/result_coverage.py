@@ -9,6 +9,7 @@ from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Example, Kpi
 from kpi_research.kpis.parts import held_after, valid_contracts
 from kpi_research.kpis.process import CONTACTS
+from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
 
 ORDERED_WITHIN_DAYS = 365
@@ -47,11 +48,11 @@ def _covered(crm: Crm, events: ir.Table, *, days: int) -> ir.Table:
     covered = held.select(
         "owner_id",
         since="at",
-        until=held.holds_until.cast(listed.created_at.type()),
+        until=held.holds_until,
         listed=ibis.literal(0.0),
         covered=ibis.literal(1.0),
     )
-    return on_list.union(covered)
+    return stacked(on_list, covered)
 
 
 def _account(number: int, tier: str | None, created: str | None = "2024-02-01", owner: str = "P1") -> dict[str, object]:

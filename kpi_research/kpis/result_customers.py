@@ -8,6 +8,7 @@ import ibis.expr.types as ir
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Example, Kpi
 from kpi_research.kpis.parts import valid_contracts
+from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
 
 CUSTOMER_DAYS = 365
@@ -39,7 +40,7 @@ def customers_of_a_year_ago(crm: Crm) -> ir.Table:
         latest=ibis.null(orders.day.type()),
         known=orders.day,
     )
-    cuts = signing.union(ageing)
+    cuts = stacked(signing, ageing)
     so_far = ibis.window(group_by=cuts.account_id, order_by=cuts.since, rows=(None, 0))
     pieces = cuts.select(
         "account_id",
@@ -55,7 +56,7 @@ def customers_of_a_year_ago(crm: Crm) -> ir.Table:
     kept_until = ibis.least(until, owned.latest + ibis.interval(days=CUSTOMER_DAYS))
     had = owned.select("owner_id", "since", until=until, had=ibis.literal(1.0), kept=ibis.literal(0.0))
     kept = owned.select("owner_id", "since", until=kept_until, had=ibis.literal(0.0), kept=ibis.literal(1.0))
-    return had.union(kept).filter(lambda rows: rows.since < rows.until)
+    return stacked(had, kept).filter(lambda rows: rows.since < rows.until)
 
 
 def changes_of_customers(crm: Crm) -> ir.Table:
@@ -66,8 +67,9 @@ def changes_of_customers(crm: Crm) -> ir.Table:
     year = ibis.interval(days=CUSTOMER_DAYS)
     comes = orders.filter(orders.before.isnull() | (orders.day >= orders.before + year))
     goes = orders.filter(orders.after.isnull() | (orders.after >= orders.day + year))
-    return comes.select("owner_id", "day", change=ibis.literal(1.0)).union(
-        goes.select("owner_id", day=goes.day + year, change=ibis.literal(-1.0))
+    return stacked(
+        comes.select("owner_id", "day", change=ibis.literal(1.0)),
+        goes.select("owner_id", day=goes.day + year, change=ibis.literal(-1.0)),
     )
 
 

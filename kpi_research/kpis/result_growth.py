@@ -9,6 +9,7 @@ from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Example, Kpi
 from kpi_research.kpis.headcount import MONTHS_OF_A_YEAR, months_of_people
 from kpi_research.kpis.parts import valid_contracts
+from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
 
 QUARTER_MONTHS = 3
@@ -22,9 +23,7 @@ def against_months_before(crm: Crm, months: int) -> ir.Table:
     worth = contracts.amount.cast("float64")
     now = contracts.select("owner_id", day="signed_at", amount=worth, before=ibis.literal(0.0))
     later = contracts.signed_at + ibis.interval(months=months)
-    return now.union(
-        contracts.select("owner_id", day=later.cast(now.day.type()), amount=ibis.literal(0.0), before=worth)
-    )
+    return stacked(now, contracts.select("owner_id", day=later, amount=ibis.literal(0.0), before=worth))
 
 
 def contracts_and_heads(crm: Crm) -> ir.Table:
@@ -33,8 +32,8 @@ def contracts_and_heads(crm: Crm) -> ir.Table:
     worth = contracts.amount.cast("float64")
     sold = contracts.select(person_id="owner_id", day="signed_at", amount=worth, months=ibis.literal(0.0))
     heads = months_of_people(crm)
-    time = heads.select("person_id", day=heads.day.cast(sold.day.type()), amount=ibis.literal(0.0), months="months")
-    return sold.union(time)
+    time = heads.select("person_id", day="day", amount=ibis.literal(0.0), months="months")
+    return stacked(sold, time)
 
 
 def _contract(number: int, day: str, amount: int, owner: str = "P1", cancelled: str | None = None) -> dict[str, object]:

@@ -19,6 +19,7 @@ from kpi_research.kpis.plans import (
     with_amount,
     with_team,
 )
+from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
 
 MARKET = "market_sales"
@@ -41,11 +42,10 @@ def markets_of_people(crm: Crm) -> ir.Table:
     sold = sold_by_person(crm)
     whole = with_amount(of_all, sold.mutate(seller_id=ibis.literal(EVERYBODY)))
     alone = with_amount(own, sold)
-    return (
-        alone.select("ends_on", "amount", "base", person_id="scope_id")
-        .select("person_id", "ends_on", "amount", "base")
-        .union(in_equal_parts(with_amount(of_teams, sold_by_team(crm)), in_teams))
-        .union(in_equal_parts(whole, everybody))
+    return stacked(
+        alone.select("ends_on", "amount", "base", person_id="scope_id"),
+        in_equal_parts(with_amount(of_teams, sold_by_team(crm)), in_teams),
+        in_equal_parts(whole, everybody),
     )
 
 
