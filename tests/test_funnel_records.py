@@ -7,13 +7,18 @@ import numpy as np
 import pandas as pd
 import pytest
 from pipelines import SINCE, STAGES, UNTIL, deal, entry, pipeline, read, tables
-from servers import postgres  # noqa: F401 - a fixture
+from servers import postgres, run_sql, sql_engine  # noqa: F401 - a fixture
 
+from kpi_research.crm.tables import TABLES
 from kpi_research.funnel.cohort import cohort_view
 from kpi_research.funnel.records import read_records, records_in, write_records
 from kpi_research.funnel.snapshot import snapshot_view, standing
 from kpi_research.funnel.stages import stage_model
 from kpi_research.funnel.steps import steps
+from kpi_research.sources.database import open_database
+from kpi_research.sources.mapping import DatabaseSource
+from kpi_research.sources.simulated import Company, simulate
+from kpi_research.sources.workspace import Workspace
 
 JANUARY = {"start": pd.Timestamp("2025-01-01"), "end": pd.Timestamp("2025-02-01")}
 
@@ -228,3 +233,32 @@ def test_counts_never_rise_along_the_stages_and_add_up(seed):
         assert ((told["reached"] + told["late"]).to_numpy() == rows["entered"].to_numpy()[1:]).all()
         bounds = rows[["ci_low", "rate", "ci_high"]].dropna().to_numpy()
         assert (np.diff(bounds, axis=1) >= 0).all() and ((bounds >= 0) & (bounds <= 1)).all()
+
+
+NATIVE = {"id": "varchar(80)", "text": "text", "choice": "varchar(40)", "money": "numeric(18, 2)", "flag": "boolean",
+          "date": "timestamp", "time": "timestamp", "number": "double precision", "share": "double precision"}  # fmt: skip
+NEEDED = ("opportunities", "stage_changes", "leads", "accounts", "contracts", "payments", "activities")
+
+
+def test_rows_in_postgresql_give_the_same_records(postgres, monkeypatch):  # noqa: F811
+    """A simulated company's tables in place in PostgreSQL and in DuckDB: the same cases, passages and first visits."""
+    frames = simulate(Company(people=6, teams=2, months=8)).tables
+    frames = {name: frames[name] for name in NEEDED}
+    columns = {name: ", ".join(f"{c} {NATIVE[s.kind]}" for c, s in TABLES[name].columns.items()) for name in frames}
+    made = [f'create table funnel."{name}" ({columns[name]})' for name in frames]
+    run_sql(postgres, "drop schema if exists funnel cascade", "create schema funnel", *made)
+    engine = sql_engine(postgres)
+    for name, frame in frames.items():
+        frame.to_sql(name, engine, schema="funnel", if_exists="append", index=False, chunksize=1000, method="multi")
+    engine.dispose()
+    monkeypatch.setenv("TEST_DB", postgres)
+    span = {"roster": pd.DataFrame(), "since": dt.date(2024, 7, 1), "until": dt.date(2025, 1, 31)}
+    source = DatabaseSource.model_validate({"kind": "database", "address": "TEST_DB", "tables": {}})
+    with Workspace() as workspace, open_database(source, workspace) as database:
+        assert database.in_place
+        theirs = {name: database.export(f"funnel.{name}").rows for name in frames}
+        found = read_records(theirs, stages=["线索", "需求", "方案", "报价", "签约"], **span)
+    ours = read_records(tables(**frames), stages=["线索", "需求", "方案", "报价", "签约"], **span)
+    assert len(ours.passages) > 500 and ours.model == found.model
+    for name in ("cases", "passages", "contacts"):
+        pd.testing.assert_frame_equal(getattr(found, name), getattr(ours, name), check_dtype=False)
