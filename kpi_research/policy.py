@@ -5,6 +5,9 @@ from __future__ import annotations
 MIN_DENOMINATOR = 5
 """A rate over fewer cases is not shown as a rate: one deal more or less would move it by 20 points or more."""
 
+MIN_PLANS = 1
+"""What is held against a plan, a headcount or the same person before is no rate of cases: one target is enough."""
+
 MIN_PEOPLE_IN_GROUP = 2
 """A team of one is its only member: its page says so and shows no comparison between people."""
 

@@ -38,7 +38,8 @@ class _Draw:
     def __init__(self, rng: np.random.Generator, scale: int) -> None:
         self.rng, self.scale = rng, scale
         self.who = [f"P{i}" for i in range(7)]
-        self.where = [f"A{i}" for i in range(24 * scale)]
+        self.where = [f"A{i}" for i in range(70 * scale)]
+        self.often = [*self.where[:20], *self.where[:20], *self.where[:20], *self.where]
 
     def one(self, among: list, empty: float = 0.0) -> object:
         return None if self.rng.random() < empty else among[self.rng.integers(len(among))]
@@ -129,7 +130,7 @@ class _Draw:
             time = self.time()
             rows.append(
                 {"activity_id": activity, "person_id": self.one(self.who, 0.03), "kind": self.one(KINDS),
-                 "account_id": self.one(self.where, 0.2), "lead_id": self.one(self.ids("L", 70), 0.7),
+                 "account_id": self.one(self.often, 0.2), "lead_id": self.one(self.ids("L", 70), 0.7),
                  "opportunity_id": self.one(self.ids("O", 80), 0.4), "occurred_at": time,
                  "recorded_at": self.one([time, time + pd.Timedelta(days=1), time + pd.Timedelta(days=25), None]),
                  "minutes": self.one([5.0, 60.0, None]), "effective": self.one([True, False, None]),
@@ -142,7 +143,7 @@ class _Draw:
         for contract in self.ids("K", 110):
             signed = self.time()
             rows.append(
-                {"contract_id": contract, "account_id": self.one(self.where, 0.05), "owner_id": self.one(self.who, 0.05),
+                {"contract_id": contract, "account_id": self.one(self.often, 0.05), "owner_id": self.one(self.who, 0.05),
                  "opportunity_id": self.one(self.ids("O", 80), 0.4), "signed_at": signed,
                  "amount": self.one([1e3, 5e3, 1.2e4, 0.0]), "cost": self.one([500.0, 7e3, None]), "currency": "CNY",
                  "kind": self.one(["new", "renewal", "repeat", None]), "approved_at": None,
@@ -196,12 +197,25 @@ class _Draw:
         scopes = (
             [("person", who) for who in self.who] + [("team", f"T{i}") for i in range(3)] + [("company", "company")]
         )
-        periods = ["2025Q3", "2025Q4", "2026Q1", "2026Q2", "2026-01", "2026-02", "2026-03", "2026", "2025"]
+        periods = [
+            "2024Q4",
+            "2025Q1",
+            "2025Q2",
+            "2025Q3",
+            "2025Q4",
+            "2026Q1",
+            "2026Q2",
+            "2026-01",
+            "2026-02",
+            "2026-03",
+            "2026",
+            "2025",
+        ]
         return [
             {"scope": scope, "scope_id": each, "kpi": kpi, "period": period, "base": float(self.rng.integers(0, 20)) * 1e3,
              "version": version, "effective_from": None}
             for scope, each in scopes for period in periods for kpi in ("signed_amount", "visits", "market_sales")
-            for version in ("1", "2") if self.rng.random() < 0.6
+            for version in ("1", "2") if self.rng.random() < 0.8
         ]  # fmt: skip
 
     def ratings(self) -> list[dict]:

@@ -46,12 +46,13 @@ def in_postgres(frames, postgres):  # noqa: F811
             yield database
 
 
+def _columns(name: str) -> str:
+    return ", ".join(f'"{c}" {NATIVE[spec.kind]}' for c, spec in TABLES[name].columns.items())
+
+
 def write(address: str, schema: str, frames: dict[str, pd.DataFrame]) -> None:
     """Tables of PostgreSQL's own types in a schema of their own."""
-    tables = [
-        f'create table "{schema}"."{name}" ({", ".join(f"{c} {NATIVE[spec.kind]}" for c, spec in TABLES[name].columns.items())})'
-        for name in frames
-    ]
+    tables = [f'create table "{schema}"."{name}" ({_columns(name)})' for name in frames]
     run_sql(address, f'drop schema if exists "{schema}" cascade', f'create schema "{schema}"', *tables)
     engine = sql_engine(address)
     for name, frame in frames.items():

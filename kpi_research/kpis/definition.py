@@ -20,6 +20,7 @@ import ibis.expr.types as ir
 
 from kpi_research.kpis.crm import Crm
 from kpi_research.language import Bilingual
+from kpi_research.policy import MIN_DENOMINATOR
 
 Kind = Literal["result", "process", "efficiency", "customer_value", "collaboration", "digital", "growth"]
 Nature = Literal["quantity", "quality", "behaviour"]
@@ -87,6 +88,8 @@ class Kpi:
         Worked by hand; a client's own KPI has none.
     why
         Why the definition is as it is, and which variants were not chosen.
+    min_cases
+        A ratio or a median of fewer has no value.
     is_custom
         Whether a client file defines it.
     """
@@ -116,6 +119,7 @@ class Kpi:
     levels: tuple[Level, ...] = LEVELS
     gaming: Bilingual | None = None
     weight_band: WeightBand | None = None
+    min_cases: int = MIN_DENOMINATOR
     is_custom: bool = False
 
     def __post_init__(self) -> None:

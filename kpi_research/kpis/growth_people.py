@@ -12,6 +12,7 @@ from kpi_research.kpis.parts import each_row, valid_contracts
 from kpi_research.kpis.result_targets import targets_of_people
 from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
+from kpi_research.policy import MIN_PLANS
 
 LEAST_PAIRS = 10
 """Pairs of successive attainments from which a slope is taken: with fewer it is mostly chance itself."""
@@ -175,6 +176,7 @@ KPIS = (
         who="person_id",
         when="ends_on",
         numerator=lambda rows: rows.points,
+        min_cases=MIN_PLANS,
         denominator=each_row,
         counted_over=Bilingual(
             "期内到期、且本人此前已有目标的个人目标",
@@ -217,6 +219,8 @@ KPIS = (
         who="person_id",
         when="day",
         numerator=lambda rows: rows.left * MONTHS_OF_A_YEAR,
+        levels=("team", "company"),
+        min_cases=MIN_PLANS,
         denominator=lambda rows: rows.months,
         counted_over=Bilingual("在岗人月数", "person-months in employment"),
         aliases=("离职率", "人员流失率", "attrition rate", "staff turnover rate"),

@@ -11,6 +11,7 @@ from kpi_research.kpis.headcount import MONTHS_OF_A_YEAR, months_of_people
 from kpi_research.kpis.parts import valid_contracts
 from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
+from kpi_research.policy import MIN_PLANS
 
 QUARTER_MONTHS = 3
 YEAR_DAYS, QUARTER_DAYS = 366, 92
@@ -161,6 +162,7 @@ KPIS = (
         who="person_id",
         when="day",
         numerator=lambda rows: rows.amount * MONTHS_OF_A_YEAR,
+        min_cases=MIN_PLANS,
         denominator=lambda rows: rows.months,
         counted_over=Bilingual("在岗人月数", "person-months in employment"),
         aliases=("人均产出", "人均销售额", "人均效能", "revenue per head", "sales productivity"),

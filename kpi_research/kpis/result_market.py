@@ -21,6 +21,7 @@ from kpi_research.kpis.plans import (
 )
 from kpi_research.kpis.stacked import stacked
 from kpi_research.language import Bilingual
+from kpi_research.policy import MIN_PLANS
 
 MARKET = "market_sales"
 """The name under which the table of targets keeps what a market buys from all its sellers in a period."""
@@ -115,6 +116,7 @@ KPIS = (
         who="person_id",
         when="ends_on",
         numerator=lambda rows: rows.amount,
+        min_cases=MIN_PLANS,
         denominator=lambda rows: rows.base,
         counted_over=Bilingual("同期市场销售额", "the market's sales in the same days"),
         aliases=("市场占有率", "市占率", "share of market"),

@@ -9,6 +9,7 @@ from kpi_research.kpis.definition import Example, Kpi, Rows
 from kpi_research.kpis.parts import each_row, share_of
 from kpi_research.kpis.plans import in_equal_parts, members_on, sold_by_person, sold_by_team, targets_of, with_amount
 from kpi_research.language import Bilingual
+from kpi_research.policy import MIN_PLANS
 
 PLANNED = "signed_amount"
 """The KPI whose targets are measured: the one that every source sets them for."""
@@ -130,6 +131,7 @@ KPIS = (
         who="scope_id",
         when="ends_on",
         numerator=lambda rows: rows.amount,
+        min_cases=MIN_PLANS,
         denominator=lambda rows: rows.base,
         counted_over=Bilingual(
             "期内到期的个人签约额目标", "people's targets for the signed amount that end in the period"
@@ -203,6 +205,7 @@ KPIS = (
         who="person_id",
         when="ends_on",
         numerator=lambda rows: rows.amount,
+        min_cases=MIN_PLANS,
         denominator=lambda rows: rows.base,
         counted_over=Bilingual(
             "期内到期的团队签约额目标(在队成员平分)",

@@ -15,7 +15,6 @@ from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.kpis.definition import Level
 from kpi_research.panel.contributions import ROSTER, Contributions, Part
 from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, SUM_DECIMALS, column
-from kpi_research.policy import MIN_DENOMINATOR
 
 COMPANY = "company"
 PANEL_COLUMNS = [
@@ -40,7 +39,7 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     median or a number of different things is that figure itself. `status` is `ok`; `partial` (rows too young to be
     judged were left out, or the interval is not over); or why `value` is missing: `no_data` (the client lacks a table),
     `no_record` (nothing was recorded, so that nothing is known), `no_history` (the data begin too late to know what was
-    before), `no_cases` (nothing to divide by), `too_few` (a ratio or a median of fewer than `policy.MIN_DENOMINATOR`
+    before), `no_cases` (nothing to divide by), `too_few` (a ratio or a median of fewer than its `min_cases`
     rows).
     """
     with duckdb.connect() as engine:
@@ -55,7 +54,7 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
         )
         engine.execute(f"CREATE TABLE members AS {_members(parts)}")
         engine.execute(f"CREATE TABLE sums AS {_sums(parts, level)}")
-        rows = engine.execute(_PANEL.format(entity=_entity(level, "members"), min=MIN_DENOMINATOR), {
+        rows = engine.execute(_PANEL.format(entity=_entity(level, "members")), {
             "level": level, "ends": pd.Timestamp(parts.until_end),
         })  # fmt: skip
         return rows.to_arrow_table().select(PANEL_COLUMNS).to_pandas()
@@ -74,13 +73,26 @@ def _about(parts: Contributions, level: Level) -> pd.DataFrame:
             "is_ratio": name in known and known[name].denominator is not None,
             "is_median": name in known and known[name].aggregation == "median",
             "is_silent": base in SILENCE_IS_MISSING,
+            "least_cases": known[name].min_cases if name in known else 0,
             "mature": known[name].matures_after_days if name in known else 0,
             "history": known[name].history_days if name in known else 0,
             "begins": pd.Timestamp(parts.begins[base]) if base in parts.begins else None,
         }
         for name, base in parts.base_tables.items()
     ]
-    columns = ["kpi", "place", "base", "has_data", "is_ratio", "is_median", "is_silent", "mature", "history", "begins"]
+    columns = [
+        "kpi",
+        "place",
+        "base",
+        "has_data",
+        "is_ratio",
+        "is_median",
+        "is_silent",
+        "least_cases",
+        "mature",
+        "history",
+        "begins",
+    ]
     return pd.DataFrame(rows, columns=columns).astype(
         {"place": "Int32", "kpi": "string", "base": "string", "begins": "datetime64[us]"}
     )
@@ -207,7 +219,7 @@ _PANEL = """
                 WHEN NOT is_active OR (is_silent AND NOT is_seen) THEN 'no_record'
                 WHEN history > 0 AND (begins IS NULL OR start < begins + to_days(history)) THEN 'no_history'
                 WHEN (is_ratio AND NOT coalesce(denominator, 0.0) > 0) OR (is_median AND n IS NULL) THEN 'no_cases'
-                WHEN (is_ratio OR is_median) AND n < {min} THEN 'too_few'
+                WHEN (is_ratio OR is_median) AND n < least_cases THEN 'too_few'
                 WHEN "end" + to_days(mature) > $ends THEN 'partial'
                 ELSE 'ok'
             END AS status
