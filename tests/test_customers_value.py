@@ -204,7 +204,7 @@ def test_the_forecast_is_right_on_months_held_back(shops):
         f"nearer {(checks['nearer'] == 'model').sum()}"
     )
     assert abs(checks["bias"].mean()) < (0.15 if shops == 2 else 0.05)
-    assert inside.mean() >= 0.75 and money.mean() >= 0.75 or shops == 2
+    assert (inside.mean() >= 0.75 and money.mean() >= 0.75) or shops == 2
     assert checks["groups_inside"].sum() >= 0.75 * checks["groups"].sum()
     assert (checks["better"] == "model").all() and (checks["gain"] > 0.1).all()
 

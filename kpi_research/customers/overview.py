@@ -83,7 +83,7 @@ def overview(
     end = fitted.upto
     start = (pd.Timestamp(end) - pd.DateOffset(months=YEAR_MONTHS)).date()
     known = facts.before(end)
-    recorded = bool((known.terms["kind"] == "renewal").any())
+    recorded = known.terms.empty or bool((known.terms["kind"] == "renewal").any())
     mine = known if owners is None else known.of(owners)
     spells = retention.spells(mine.days, mine.terms, since=fitted.since, upto=end, lost_after_days=lost_after_days)
     if not recorded:

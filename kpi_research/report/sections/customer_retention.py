@@ -39,12 +39,7 @@ def build(page: PageData) -> Iterator[Block]:
         text=tuple(sentences(page, found)),
         table=_table(page, found) if told else None,
         figure=_figure(page, curves) if len(curves) else None,
-        notes=(
-            say(
-                "customer_retention.lost_contract", page.language, before=RENEWAL_BEFORE_DAYS, after=RENEWAL_AFTER_DAYS
-            ),
-            say("customer_retention.lost_orders", page.language, days=LOST_AFTER_DAYS),
-        ),
+        notes=(*_definitions(page),) if told else (),
         facts={"rates": found.rates.to_dict("records"), "curves": curves.to_dict("records")},
         status="ok" if told else "no_data",
     )
@@ -53,6 +48,11 @@ def build(page: PageData) -> Iterator[Block]:
 
 
 SECTION = Section("customer_retention", build)
+
+
+def _definitions(page: PageData) -> Iterator[str]:
+    yield say("customer_retention.lost_contract", page.language, before=RENEWAL_BEFORE_DAYS, after=RENEWAL_AFTER_DAYS)
+    yield say("customer_retention.lost_orders", page.language, days=LOST_AFTER_DAYS)
 
 
 def absence(found: CustomerValue | None) -> str:

@@ -35,7 +35,9 @@ def build(page: PageData) -> Iterator[Block]:
     found = page.customers
     title = say("customer_value.title", page.language)
     if reason := absence(found):
-        yield Block("customer_value", title, text=(say(f"customers.{reason}", page.language),), status="no_data")
+        # the section before has told at length
+        text = say(f"customers.again.{reason}", page.language)
+        yield Block("customer_value", title, text=(text,), status="no_data")
         return
     assert found is not None  # noqa: S101 - `absence` has a reason otherwise
     valued = found.totals[found.totals["status"] == "ok"]

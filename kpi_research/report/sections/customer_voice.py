@@ -20,7 +20,7 @@ def build(page: PageData) -> Iterator[Block]:
     found, title = page.customers, say("customer_voice.title", page.language)
     if found is None or found.reason:
         reason = "no_tables" if found is None else found.reason
-        yield Block("customer_voice", title, text=(say(f"customers.{reason}", page.language),), status="no_data")
+        yield Block("customer_voice", title, text=(say(f"customers.again.{reason}", page.language),), status="no_data")
         return
     voice = found.voice
     referred = found.referrals.set_index("measure")
