@@ -49,5 +49,8 @@ def caveats(page: PageData, funnel: Summary) -> Iterator[str]:
         yield say("funnel.unlisted", page.language, stages=comma.join(model.unlisted))
     if not model.has_collection:
         yield say("funnel.no_collection", page.language)
+    undated_open = int(funnel.standing["undated"].sum())
+    if undated_open:
+        yield say("funnel.undated_open", page.language, count=f"{undated_open:,}")
     if funnel.undated:
         yield say("funnel.undated", page.language, count=f"{funnel.undated:,}")

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from kpi_research.funnel.forecast import Forecast
+from kpi_research.funnel.forecast import LEAST_TESTS, Forecast
 from kpi_research.funnel.outlook import LEAST_DAYS, LEAST_WINS
 from kpi_research.language import say
 from kpi_research.report.block import Block, ColumnView, DataTable, Figure
@@ -101,6 +101,8 @@ def _picture(page: PageData, made: Forecast) -> Figure:
 
 def _notes(page: PageData, total: pd.Series) -> Iterator[str]:
     yield say("funnel_forecast.note.open_only", page.language)
+    if total["tests"] >= LEAST_TESTS:
+        yield say("funnel_forecast.note.corrected", page.language, tests=int(total["tests"]))
     for name in ("assumed", "undated"):
         if total[name]:
             yield say(f"funnel_forecast.note.{name}", page.language, count=value_of(page, total[name], "count"))

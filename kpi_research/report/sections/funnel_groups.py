@@ -31,7 +31,8 @@ def build(page: PageData) -> Iterator[Block]:
             ColumnView("label", say(f"funnel_groups.column.{by}", page.language)),
             ColumnView("opened", say("funnel_groups.column.opened", page.language), "count"),
             ColumnView("won_share", say("funnel_groups.column.won", page.language), "share"),
-            ColumnView("weakest", say("funnel_groups.column.weakest", page.language)),
+            # of one person's few deals the lowest of several rates is mostly chance
+            *(() if by == "person" else (ColumnView("weakest", say("funnel_groups.column.weakest", page.language)),)),
         )
         yield Block(
             f"funnel_groups_{by}",
@@ -63,7 +64,8 @@ def _won(page: PageData, rows: pd.DataFrame, by: str) -> pd.DataFrame:
                 "weakest": None if weakest is None else stage_label(page, weakest["stage"], weakest["kind"]),
             }
         )
-    return pd.DataFrame(found, columns=["label", "opened", "won_share", "won_share_low", "won_share_high", "weakest"])
+    columns = ["label", "opened", "won_share", "won_share_low", "won_share_high", "weakest"]
+    return pd.DataFrame(found, columns=columns).sort_values("label", ignore_index=True)
 
 
 def _label(page: PageData, group: str, by: str) -> str:

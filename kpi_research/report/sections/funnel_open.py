@@ -42,7 +42,7 @@ def build(page: PageData) -> Iterator[Block]:
     )
     notes = [say("funnel_open.note.limit", page.language)]
     for name in ("amount_unknown", "undated"):
-        if sums[name]:
+        if sums[name] and not (priced and name == "amount_unknown"):
             notes.append(say(f"funnel_open.note.{name}", page.language, count=value_of(page, sums[name], "count")))
     yield Block(
         "funnel_open",
