@@ -170,7 +170,7 @@ def _by_contract(fitted: Fitted, known: Facts, months: int, discount: float) -> 
     each = renewals.expected(fitted.renewals, rows, months=months, discount=discount)
     if fitted.renewals.reason:
         each[["purchases", "worth", "value"]] = np.nan
-    each = each.assign(due_on=rows["ends_on"])
+    each = each.assign(due_on=rows["ends_on"].where(rows["days_left"] >= 0))
     found = each.groupby("account_id", as_index=False).agg(
         purchases=("purchases", _sum), worth=("worth", _sum), value=("value", _sum), due_on=("due_on", "min")
     )
