@@ -19,7 +19,8 @@ from pydantic_core import PydanticUndefined
 from systems import systems
 
 from kpi_research.kpis.catalogue import catalogue, lineage
-from kpi_research.kpis.definition import Kpi
+from kpi_research.kpis.custom import Condition, CustomKpi
+from kpi_research.kpis.definition import LEVELS, Kpi
 from kpi_research.run.settings import ClientFile
 from kpi_research.sources.mapping import (
     CanonicalSource,
@@ -47,6 +48,8 @@ ELSEWHERE: dict[type[BaseModel], str] = {
     Lines: "lines",
     Unfold: "unfold",
     Unpivot: "unpivot",
+    CustomKpi: "own_kpi",
+    Condition: "condition",
 }
 """Models of the client file that stand in several places, and the name under which they are described."""
 
@@ -109,9 +112,11 @@ def dictionary() -> str:
     parts = [
         WRITTEN,
         "# KPI dictionary · 指标字典",
-        f"{len(kpis)} KPIs. Ids are those of the source articles the definitions go back to. A value at any level and "
-        "over any period is a sum of numerators, or the ratio of two sums; never a mean of means.\n\n"
-        f"共 {len(kpis)} 个指标。任何层级、任何期间的数值都是分子之和,或分子之和除以分母之和,不对平均数再求平均。",
+        f"{len(kpis)} KPIs. Ids are those of the source articles the definitions go back to; KPIs without one are "
+        "variants. A value at any level and over any period is a sum of numerators, the ratio of two sums, a median, a "
+        "number of different things, or the same of what stands at the period's end; never a mean of means.\n\n"
+        f"共 {len(kpis)} 个指标,没有编号的是变体。任何层级、任何期间的数值都是分子之和、两个和之比、中位数、不同对象的个数,"
+        "或期末状态的上述数值,不对平均数再求平均。",
         _table(("name", "id", "中文", "English", "kind", "unit"), overview),
         *(entry(kpi) for kpi in kpis),
     ]
@@ -131,6 +136,15 @@ def entry(kpi: Kpi) -> str:
     ]
     if kpi.matures_after_days:
         facts.append(("judged after · 成熟期", f"{kpi.matures_after_days} days"))
+    if kpi.history_days:
+        facts.append(("data needed before · 所需历史", f"{kpi.history_days} days"))
+    if kpi.levels != LEVELS:
+        facts.append(("levels · 层级", ", ".join(kpi.levels)))
+    if kpi.weight_band:
+        band = kpi.weight_band
+        facts.append(("usual weight · 常见权重", f"{band.lowest}–{band.highest} % ({band.source})"))
+    if kpi.gaming:
+        facts.append(("known gaming · 常见美化手法", f"{kpi.gaming.zh} {kpi.gaming.en}"))
     return "\n\n".join(
         [
             f'<a id="{kpi.name}"></a>\n## {kpi.id} {kpi.label.zh} · {kpi.label.en}',
@@ -143,14 +157,17 @@ def entry(kpi: Kpi) -> str:
 
 
 def _formula(kpi: Kpi) -> str:
+    end = " of what stands at the period's end · 期末状态" if kpi.aggregation == "at_end" else ""
+    plain = {"median": "median · 中位数", "distinct": "number of different ones · 不同对象的个数"}
     if kpi.counted_over is None:
-        return "sum of the numerators · 分子之和"
+        return plain.get(kpi.aggregation, "sum of the numerators · 分子之和" + end)
     over = f"{kpi.counted_over.zh} · {kpi.counted_over.en}"
-    return f"sum of numerators ÷ sum of denominators · 分子之和 ÷ 分母之和; denominator · 分母: {over}"
+    return f"sum of numerators ÷ sum of denominators · 分子之和 ÷ 分母之和{end}; denominator · 分母: {over}"
 
 
 def _example(kpi: Kpi) -> str:
     example = kpi.example
+    assert example is not None, "every KPI of the catalogue has one"
     found = f"{example.numerator:g}" + (f" ÷ {example.denominator:g}" if example.denominator is not None else "")
     tables = [f"`{name}`\n\n{_rows(rows)}" for name, rows in example.given.items()]
     closing = f"→ {example.person_id} in {example.period}: **{found}**. {example.because}"

@@ -80,7 +80,9 @@ def parser(language: Language) -> argparse.ArgumentParser:
     demo.add_argument("--out", type=Path, help=help_of("out"))
     init = command("init", _init)
     init.add_argument("client", metavar="CLIENT", help=help_of("slug"))
-    init.add_argument("--source", type=Path, required=True, help=help_of("source"))
+    where = init.add_mutually_exclusive_group(required=True)
+    where.add_argument("--source", type=Path, help=help_of("source"))
+    where.add_argument("--database", metavar="VARIABLE", help=help_of("database"))
     init.add_argument("--preset", metavar="NAME", help=help_of("preset"))
     init.add_argument("--params", type=Path, default=Path("params"), help=help_of("params"))
     init.add_argument("--json", action="store_true", help=help_of("json"))
@@ -148,8 +150,12 @@ def _make(client: Client, periods: Sequence[str], given: argparse.Namespace, lan
 
 def _init(given: argparse.Namespace, language: Language) -> int:
     from kpi_research.run.onboarding import onboard, print_onboarding
+    from kpi_research.run.onboarding_sources import InDatabase
 
-    found = onboard(given.client, given.source, given.preset, params_folder=given.params)
+    source = InDatabase(given.database) if given.database is not None else given.source
+    if given.database is not None:
+        print(say("cli.looking", language), file=sys.stderr)  # noqa: T201
+    found = onboard(given.client, source, given.preset, params_folder=given.params, progress=_say_copied)
     if given.json:
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1))  # noqa: T201
     else:
@@ -160,7 +166,8 @@ def _init(given: argparse.Namespace, language: Language) -> int:
 def _check(given: argparse.Namespace, language: Language) -> int:
     from kpi_research.run.checkup import checkup, print_checkup
 
-    found = checkup(given.client)
+    print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
+    found = checkup(given.client, _say_copied)
     if given.json:
         print(json.dumps(found, ensure_ascii=False, indent=1))  # noqa: T201
     else:
@@ -183,7 +190,8 @@ def _say_copied(table: str, done: int, total: int | None) -> None:
     """One line that counts on, where somebody watches."""
     if sys.stderr.isatty():
         last = total is not None and done >= total
-        print(f"\r{table} {done:,} / {total or 0:,}", end="\n" if last else "", file=sys.stderr)  # noqa: T201
+        of = "" if total is None else f" / {total:,}"
+        print(f"\r{table} {done:,}{of}", end="\n" if last else "", file=sys.stderr)  # noqa: T201
 
 
 def _say_failed(result: JobResult, language: Language) -> None:

@@ -1,7 +1,7 @@
-"""Periods by name: `2026`, `2026Q3`, `2026-07`, `2026-W27`, `2026-07-15`; the only place that knows calendars.
+"""Periods by name: `2026`, `2026H2`, `2026Q3`, `2026-07`, `2026-W27`, `2026-07-15`; only this place knows calendars.
 
-Weeks are ISO weeks of ISO years. Years and quarters follow the client's fiscal year, which carries the number of the
-calendar year in which it starts. Intervals are half open: `start` belongs to a period, `end` does not.
+Weeks are ISO weeks of ISO years. Years, halves and quarters follow the client's fiscal year, which carries the number
+of the calendar year in which it starts. Intervals are half open: `start` belongs to a period, `end` does not.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ import pandas as pd
 
 from kpi_research.errors import InputError, Problem
 
-Grain = Literal["day", "week", "month", "quarter", "year"]
+Grain = Literal["day", "week", "month", "quarter", "half_year", "year"]
 GRAINS: tuple[Grain, ...] = get_args(Grain)
-MONTHS_IN = {"month": 1, "quarter": 3, "year": 12}
+MONTHS_IN = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 ONE_DAY = dt.timedelta(days=1)
 
 _NAMES: dict[Grain, str] = {
     "year": r"(?P<year>\d{4})",
+    "half_year": r"(?P<year>\d{4})H(?P<number>[12])",
     "quarter": r"(?P<year>\d{4})Q(?P<number>[1-4])",
     "month": r"(?P<year>\d{4})-(?P<number>0[1-9]|1[0-2])",
     "week": r"(?P<year>\d{4})-W(?P<number>0[1-9]|[1-4]\d|5[0-3])",
@@ -41,9 +42,9 @@ class Period:
     start
         First day.
     grain
-        Its length: day, week, month, quarter or year.
+        Its length: day, week, month, quarter, half_year or year.
     fiscal_year_starts
-        Month (1-12) in which the fiscal year starts; moves quarters and years only.
+        Month (1-12) in which the fiscal year starts; moves quarters, halves and years only.
     """
 
     start: dt.date
@@ -96,7 +97,8 @@ class Period:
             return f"{self.start:%Y-%m}"
         months = self.start.year * 12 + self.start.month - self.fiscal_year_starts
         year, month = divmod(months, 12)
-        return f"{year:04d}" if self.grain == "year" else f"{year:04d}Q{month // 3 + 1}"
+        part = {"year": "", "half_year": f"H{month // 6 + 1}", "quarter": f"Q{month // 3 + 1}"}
+        return f"{year:04d}{part[self.grain]}"
 
     def shift(self, periods: int) -> Period:
         """The period this many periods later (earlier when negative)."""
@@ -180,5 +182,5 @@ def _start(grain: Grain, match: re.Match[str], fiscal_year_starts: int) -> dt.da
         return dt.date.fromisocalendar(year, int(match["number"]), 1)
     if grain == "month":
         return dt.date(year, int(match["number"]), 1)
-    quarter = int(match["number"]) - 1 if grain == "quarter" else 0
-    return _month(year * 12 + fiscal_year_starts - 1 + 3 * quarter)
+    before = 0 if grain == "year" else int(match["number"]) - 1
+    return _month(year * 12 + fiscal_year_starts - 1 + MONTHS_IN[grain] * before)

@@ -6,7 +6,9 @@ import openpyxl
 import pytest
 
 from kpi_research.crm.contract import Contract, hold_to_contract
+from kpi_research.language import say
 from kpi_research.sources.mapping import FilesSource
+from kpi_research.sources.period_words import period_named
 from kpi_research.sources.read import read_source
 from kpi_research.sources.workspace import Workspace
 
@@ -29,11 +31,11 @@ ROWS = [
 ]
 
 
-def form(path: Path, *, name: str, period: str) -> None:
+def form(path: Path, *, name: str, period: str, title: str = "销售部绩效考核评分表") -> None:
     """A form with a merged title, a head block in pairs of cells, a group over two rows, totals and signatures."""
     book = openpyxl.Workbook()
     sheet = book.active
-    sheet["A1"] = "销售部绩效考核评分表"
+    sheet["A1"] = title
     sheet.merge_cells("A1:J1")
     head = ["姓名", name, None, "部门", "华南销售部", None, "岗位", "销售代表"]
     sheet.append(head)
@@ -104,3 +106,67 @@ def test_a_person_with_several_rows_is_one(folder: Path):
         ("李强", "李强", "销售代表"),
         ("赵敏", "赵敏", "销售代表"),
     ]
+
+
+@pytest.mark.parametrize(
+    ("text", "year", "name"),
+    [
+        ("2026年7月", None, "2026-07"),
+        ("2026 年 07 月份", None, "2026-07"),
+        ("２０２６年７月绩效考核", None, "2026-07"),
+        ("2026/7", None, "2026-07"),
+        ("202607", None, "2026-07"),
+        ("七月", 2026, "2026-07"),
+        ("十二月份", 2026, "2026-12"),
+        ("7月", None, None),
+        ("2026年第三季度", None, "2026Q3"),
+        ("2026年度三季度考核期", None, "2026Q3"),
+        ("2026-Q3", None, "2026Q3"),
+        ("第3季度", 2026, "2026Q3"),
+        ("2026年上半年", None, "2026H1"),
+        ("下半年度", 2026, "2026H2"),
+        ("2026年度", None, "2026"),
+        ("全年", 2026, "2026"),
+        ("全年", None, None),
+        ("2026-W27", None, "2026-W27"),
+        ("2026-02-30", None, None),
+        ("13月", 2026, None),
+        ("第五季度", 2026, None),
+        ("3", 2026, None),
+        ("试用期", 2026, None),
+        ("", 2026, None),
+    ],
+)
+def test_periods_are_read_as_people_write_them(text, year, name):
+    assert period_named(text, year) == name
+
+
+@pytest.mark.parametrize(
+    ("title", "period", "name"),
+    [
+        ("销售部绩效考核评分表", "2026年第三季度", "2026Q3"),
+        ("2026年度销售部绩效考核评分表", "7月", "2026-07"),
+        ("2025年度销售部绩效考核评分表", "2026年上半年", "2026H1"),
+    ],
+)
+def test_a_period_in_words_is_the_period_that_it_means(tmp_path: Path, title, period, name):
+    form(tmp_path / "李强.xlsx", name="李强", period=period, title=title)
+    with Workspace() as workspace:
+        contract = read(tmp_path, ("targets", "ratings"), workspace)
+        assert {*contract.frame("targets")["period"], *contract.frame("ratings")["period"]} == {name}
+    assert contract.counted.empty
+
+
+def test_the_year_may_stand_in_the_name_of_the_file(tmp_path: Path):
+    form(tmp_path / "李强-2026年7月-20270103.xlsx", name="李强", period="7月份")
+    with Workspace() as workspace:
+        assert set(read(tmp_path, ("ratings",), workspace).frame("ratings")["period"]) == {"2026-07"}
+
+
+def test_a_period_without_a_year_is_kept_and_said(tmp_path: Path):
+    form(tmp_path / "李强-20260803.xlsx", name="李强", period="7月")
+    with Workspace() as workspace:
+        contract = read(tmp_path, ("ratings",), workspace)
+        assert set(contract.frame("ratings")["period"]) == {"7月"}
+    assert set(contract.counted["rule"]) == {"not_a_period"} and len(contract.counted) == 5
+    assert all(say("contract.rule.not_a_period", language) for language in ("zh", "en"))

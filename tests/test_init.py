@@ -238,7 +238,7 @@ def test_any_text_gives_a_file_that_says_the_same(tmp_path_factory, owner, stage
     from ruamel.yaml import YAML
 
     from kpi_research.run.onboarding_choices import Choice
-    from kpi_research.run.onboarding_yaml import client_file, files_source
+    from kpi_research.run.onboarding_yaml import client_file, plain_source
     from kpi_research.sources.mapping import TableMapping
     from kpi_research.sources.proposal import Guess, Look, Proposal
 
@@ -246,7 +246,12 @@ def test_any_text_gives_a_file_that_says_the_same(tmp_path_factory, owner, stage
     mapping = TableMapping(file="x.csv", columns={owner: ["person_id", "name"]}, where={stage: [owner, stage]})
     guesses = (Guess("person_id", owner, "derived"), Guess("name", owner, "synonym"))
     parts = [Proposal(look, "people", mapping, guesses), Proposal(look, "people", mapping, guesses)]
-    text = client_file({"client": Choice("x", owner)}, files_source("y", parts, "en"), head=owner, tail=[stage, owner])
+    text = client_file(
+        {"client": Choice("x", owner)},
+        plain_source({"kind": "files", "path": "y"}, parts, "en"),
+        head=owner,
+        tail=[stage, owner],
+    )
     read = YAML(typ="safe").load(text)["source"]["tables"]["people"]
     assert [TableMapping.model_validate(part) for part in read] == [mapping, mapping]
 

@@ -34,13 +34,22 @@ def test_periods_tile_the_calendar_and_names_round_trip(grain, starts):
 
 
 @pytest.mark.parametrize(
-    ("name", "starts", "first"), [("2026Q1", 4, "2026-04-01"), ("2025Q4", 4, "2026-01-01"), ("2026", 7, "2026-07-01")]
+    ("name", "starts", "first"),
+    [
+        ("2026Q1", 4, "2026-04-01"),
+        ("2025Q4", 4, "2026-01-01"),
+        ("2026", 7, "2026-07-01"),
+        ("2026H2", 1, "2026-07-01"),
+        ("2025H2", 4, "2025-10-01"),
+    ],
 )
 def test_fiscal_years_carry_the_number_of_the_year_they_start_in(name, starts, first):
     assert Period.parse(name, starts).start.isoformat() == first
 
 
-@pytest.mark.parametrize("name", ["2026Q5", "2026-13", "26Q1", "2026-W54", "2026-02-30", "2025-W53", "last", ""])
+@pytest.mark.parametrize(
+    "name", ["2026Q5", "2026-13", "26Q1", "2026-W54", "2026-02-30", "2025-W53", "2026H3", "last", ""]
+)
 def test_what_is_no_period_is_refused_with_the_forms_that_are(name):
     with pytest.raises(InputError, match="2026Q3"):
         Period.parse(name)

@@ -18,9 +18,11 @@ from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError
 from kpi_research.sources import preset as presets
 from kpi_research.sources.exports import open_export
-from kpi_research.sources.mapping import Source, parts_of
+from kpi_research.sources.fitting import as_list
+from kpi_research.sources.mapping import Source, TableMapping, parts_of
 from kpi_research.sources.preset import PresetTable, find_preset, load_presets, normalise, preset_rows, resolve
 from kpi_research.sources.read import read_source
+from kpi_research.sources.starting_map import completed
 from kpi_research.sources.workspace import Workspace
 
 sys.path.insert(0, str(Path(__file__).parents[1] / "docs"))
@@ -233,6 +235,21 @@ def test_lines_are_summed_only_where_their_record_is_known():
     assert resolve(part(map=given), ["Id"]).mapping.lines.sum == []
     assert resolve(part(map=given), ["Won"]).mapping.lines is None
     assert resolve(part(map=given), ["Won"]).lacks_needs
+
+
+def test_a_preset_takes_every_part_of_one_object_and_no_other_object():
+    (wukong,) = {tuple(each.fields) for each in find_preset("wukong").tables if each.table == "activities"}
+    found = completed(TableMapping(file="a.csv", dates="excel"), "wukong", "activities", wukong)
+    targets = [as_list(each.columns.get("activity_type_id", [])) for each in found]
+    assert targets == [["account_id"], ["opportunity_id"], ["lead_id"], []]
+    assert {each.file for each in found} == {"a.csv"} and {each.dates for each in found} == {"excel"}
+    # an export that has the fields of several objects is one of them
+    headers = ["engagement_id", "property_hs_timestamp", "property_hubspot_owner_id", "property_hs_call_status", "id"]
+    for part in find_preset("hubspot").tables:
+        fitting = completed(TableMapping(file="x"), "hubspot", part.table, [*part.fields, *headers])
+        assert len(fitting) == 1, part.names
+    written = TableMapping(file="a.csv", columns={"activity_id": "activity_id"})
+    assert completed(written, "wukong", "activities", wukong) == [written]
 
 
 # -------------------------------------------------------------------------------------------------------------- exports

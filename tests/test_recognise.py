@@ -14,12 +14,14 @@ from kpi_research.crm.tables import TABLES
 from kpi_research.language import LANGUAGES, placeholders, sentence
 from kpi_research.sources.derive import derive
 from kpi_research.sources.exports import find_exports, open_export
+from kpi_research.sources.mapping import TableMapping
 from kpi_research.sources.preset import Preset
 from kpi_research.sources.profile import NULLS, profile
-from kpi_research.sources.proposal import Look, Reason, Topic, depends_on, is_key, mentioned
+from kpi_research.sources.proposal import Look, Proposal, Reason, Topic, depends_on, is_key, mentioned
 from kpi_research.sources.propose import propose
-from kpi_research.sources.recognise import look_at, recognise
+from kpi_research.sources.recognise import likeness, look_at, recognise
 from kpi_research.sources.synonyms import factor_of, in_order, kind_of, outcome_of, plain, synonyms
+from kpi_research.sources.together import taken_once
 from kpi_research.sources.workspace import Workspace
 
 NO_EXPORT = ("expected", "source")
@@ -379,6 +381,21 @@ def test_the_same_records_twice_are_taken_once_and_parts_are_put_together(look, 
     assert (doubt.export, doubt.values["other"]) == ("商机-备份.csv", "商机.csv")
 
 
+def test_records_that_a_map_numbers_apart_are_not_the_same(look):
+    """Call 1 and visit 1 of a system are two, if its map says so."""
+    cells = {"id": ["1", "2"], "who": ["a", "b"], "at": ["2025-01-01", "2025-01-02"]}
+    columns = {"id": "activity_id", "who": "person_id", "at": "occurred_at"}
+
+    def part(file: str, prefix: str) -> Proposal:
+        mapping = TableMapping(file=file, columns=columns, prefix={"activity_id": prefix} if prefix else {})
+        return Proposal(look(file, cells), "activities", mapping, ())
+
+    calls, visits, again = part("calls.csv", "call-"), part("visits.csv", "visit-"), part("calls (1).csv", "call-")
+    kept, doubts = taken_once([calls, visits, again])
+    assert kept == [calls, visits] and [doubt.export for doubt in doubts] == ["calls (1).csv"]
+    assert taken_once([part("a.csv", ""), part("b.csv", "")])[1]
+
+
 def test_ids_of_several_exports_of_activities_are_kept_apart(look, no_presets):
     calls = {"record id": ["1", "2"], "owner": ["a", "b"], "start time": ["2025-01-01 09:00", "2025-01-02 09:00"]}
     found = recognise([look("calls.csv", calls), look("meetings.csv", calls | {"record id": ["1", "3"]})])
@@ -484,6 +501,46 @@ def test_an_export_that_the_system_does_not_know_is_read_by_its_words(look, pres
         "",
         "alpha",
     )
+
+
+def test_what_of_a_preset_is_not_used_is_said(look, presets):
+    found = recognise([look("deal.csv", {name: cells for name, cells in ALPHA_DEALS.items() if name != "gone"})])
+    assert named(found.proposals, "opportunities").dropped == ("unless: Gone",)
+    (doubt,) = [doubt for doubt in found.doubts if doubt.topic == "dropped"]
+    assert (doubt.values["system"], doubt.candidates) == ("alpha", ("opportunities unless: Gone",))
+    assert "dropped" not in {doubt.topic for doubt in recognise([look("deal.csv", ALPHA_DEALS)]).doubts}
+
+
+def test_of_a_database_an_object_is_the_table_that_bears_its_name(look, presets):
+    copy = {**ALPHA_DEALS, "deal_key": ["7", "8", "9"]}
+    looks = [look("deal.csv", ALPHA_DEALS), look("deal_2024.csv", copy), look("users.csv", ALPHA_USERS)]
+    taken = {
+        picked: [
+            each.look.file
+            for each in recognise(looks, picked=picked).proposals
+            if each.table == "opportunities"
+        ]
+        for picked in (True, False)
+    }  # fmt: skip
+    assert taken == {True: ["deal.csv", "deal_2024.csv"], False: ["deal.csv"]}
+
+
+def test_of_a_database_nothing_else_is_taken_for_what_the_system_gives(look, presets):
+    staff = {"employee id": ["7", "8"], "full name": ["a", "b"], "email": ["a@b.cn", "b@b.cn"]}
+    calls = {"call id": ["1"], "owner": ["u1"], "start time": ["2025-01-01 09:00"]}
+    visits = {"visit id": ["1"], "owner": ["u1"], "visit reason": ["x"]}
+    files = {"deal": ALPHA_DEALS, "users": ALPHA_USERS, "staff": staff, "calls": calls, "visits": visits}
+    found = recognise([look(f"{name}.csv", cells) for name, cells in files.items()], picked=False)
+    (doubt,) = [doubt for doubt in found.doubts if doubt.topic == "beside"]
+    assert (doubt.table, doubt.candidates) == ("people", ("staff.csv",))
+    assert {each.look.file for each in found.proposals} == {"deal.csv", "users.csv", "calls.csv"}
+    assert {each.file for each in found.unused} == {"staff.csv", "visits.csv"}
+
+
+def test_what_a_table_resembles_is_told_by_its_columns_alone(presets):
+    assert likeness("deal", tuple(ALPHA_DEALS)) > likeness("x", tuple(ALPHA_DEALS)) > 0
+    assert likeness("sales_orders", ("order id", "order date", "sales rep", "order amount")) > 0
+    assert likeness("sys_log", ("id", "level", "message")) == 0
 
 
 def test_two_systems_that_fit_alike_are_both_named(look, presets):

@@ -10,7 +10,9 @@ from kpi_research.evidence.fixed_effects import Estimate, Wald
 from kpi_research.periods import Grain
 
 POWER = 0.80
-MONTHS_PER: dict[Grain, float] = {"day": 12 / 365.25, "week": 84 / 365.25, "month": 1, "quarter": 3, "year": 12}
+MONTHS_PER: dict[Grain, float] = {
+    "day": 12 / 365.25, "week": 84 / 365.25, "month": 1, "quarter": 3, "half_year": 6, "year": 12,
+}  # fmt: skip
 
 
 def minimum_detectable_effect(joint: Wald, visibility: float, alpha: float) -> float:

@@ -18,20 +18,26 @@ from kpi_research.run.parameters import check_parameters
 from kpi_research.run.reports import reports
 from kpi_research.sources.database import untested
 from kpi_research.sources.mapping import DatabaseSource, MergedSource, Source
+from kpi_research.sources.workspace import Progress
 
 RULES_SHOWN, VALUE_SHOWN = 20, 60
 ALPHA, POWER = 0.05, 0.80
 
 
-def checkup(path: Path) -> dict[str, Any]:
+def checkup(path: Path, progress: Progress | None = None) -> dict[str, Any]:
     """What a client's file and data are good for, as plain values.
+
+    Parameters
+    ----------
+    progress
+        Called while a database's rows are copied (see `open_client`).
 
     Raises
     ------
     InputError
         If the client file, its source or the parameters of its notebooks are wrong.
     """
-    client = open_client(path)
+    client = open_client(path, progress)
     planned = _planned_reports(client)
     daily = client.data.parts.daily
     results = daily[daily["kpi"] == client.settings.outcome]

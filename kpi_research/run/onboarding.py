@@ -1,8 +1,7 @@
-"""`init`: looks at exports, recognises what it can, and writes a client file with reasons and open questions."""
+"""`init`: looks at exports or a database, recognises what it can, and writes a client file with reasons and doubts."""
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -16,12 +15,12 @@ from ruamel.yaml.comments import CommentedMap
 from kpi_research.errors import InputError, Problem
 from kpi_research.language import LANGUAGES, Language, say
 from kpi_research.run.onboarding_choices import choices, language_of
-from kpi_research.run.onboarding_yaml import client_file, files_source, merged_source, shown, unused
+from kpi_research.run.onboarding_sources import Found, InDatabase, look, problems_of_place
+from kpi_research.run.onboarding_yaml import client_file, merged_source, plain_source, shown, unused
 from kpi_research.run.settings import ClientFile, read_client_file
-from kpi_research.sources.exports import find_exports, open_export
-from kpi_research.sources.proposal import Doubt, Look, Proposal
-from kpi_research.sources.recognise import Recognised, look_at, recognise
-from kpi_research.sources.workspace import Workspace
+from kpi_research.sources.proposal import Doubt, Proposal
+from kpi_research.sources.recognise import Recognised, recognise
+from kpi_research.sources.workspace import Progress, Workspace
 
 SLUG = re.compile(ClientFile.model_json_schema()["properties"]["client"]["pattern"])
 CANDIDATES_SHOWN = 8
@@ -39,20 +38,20 @@ class Onboarding:
         The client file.
     language
         That of its comments and of its reports.
+    there
+        Where was looked, and what is there.
     found
-        What the exports are.
+        What it is.
     doubts
         What is to be decided, the needed first.
-    unread
-        Why some of the exports could not be read.
     """
 
     client: str
     path: Path
     language: Language
+    there: Found
     found: Recognised
     doubts: tuple[Doubt, ...]
-    unread: tuple[Problem, ...] = ()
 
     @property
     def written(self) -> list[Proposal]:
@@ -72,14 +71,15 @@ class Onboarding:
                     "export": each.look.name,
                     "system": each.system,
                     "columns": [vars(guess) for guess in each.guesses],
+                    "dropped": list(each.dropped),
                     "not_used": list(unused(each, self.written)),
                 }
                 for each in self.written
             ],
             "not_used": [look.name for look in self.found.unused],
-            "not_read": [
-                {f"text_{language}": problem.text(language) for language in LANGUAGES} for problem in self.unread
-            ],
+            "not_read": [_texts(problem) for problem in self.there.problems],
+            "notes": [_texts(note) for note in self.there.notes],
+            **({"database": self._database()} if self.there.kind == "database" else {}),
             "to_decide": [
                 {
                     **vars(doubt),
@@ -91,20 +91,40 @@ class Onboarding:
             ],
         }
 
+    def _database(self) -> dict[str, Any]:
+        """Every table with its columns, and how far it was looked at."""
+        state = {look.name: "looked_at" for look in self.there.looks} | dict.fromkeys(self.there.empty, "empty")
+        return {
+            "address": self.there.source["address"],
+            "tables": [
+                {"table": name, "columns": list(headers), "state": state.get(name, "not_looked_at")}
+                for name, headers in self.there.columns.items()
+            ],
+        }
 
-def onboard(client: str, source: Path, preset: str | None = None, *, params_folder: Path) -> Onboarding:
-    """Look at exports and write `params_folder/<client>.yaml`.
+
+def onboard(
+    client: str,
+    source: Path | InDatabase,
+    preset: str | None = None,
+    *,
+    params_folder: Path,
+    progress: Progress | None = None,
+) -> Onboarding:
+    """Look at exports, or at a database, and write `params_folder/<client>.yaml`.
 
     Parameters
     ----------
     client
         Slug of the client; names the file.
     source
-        Folder of the exports, or one export.
+        Folder of the exports, one export, or a database; that is only read, and of its tables only some rows.
     preset
         The system that made them, where it is known.
     params_folder
         Where client files lie; it is made if need be.
+    progress
+        Called while rows of a database are copied (see `Workspace`).
 
     Returns
     -------
@@ -113,23 +133,23 @@ def onboard(client: str, source: Path, preset: str | None = None, *, params_fold
     Raises
     ------
     InputError
-        If the name is no slug, the file is there already, the source holds no export, or an export cannot be read.
+        If the name is no slug, the file is there already, the source holds nothing that can be read, or the database
+        cannot be opened.
     """
     path = params_folder / f"{client}.yaml"
-    if problems := [*_problems_of_names(client, source, path)]:
+    if problems := _problems(client, source, path):
         raise InputError(problems)
-    folder = source if source.is_dir() else source.parent
-    with Workspace() as workspace:
-        looks, unread = _looks(source, folder, workspace)
-        found = recognise(looks, preset)
-        language = language_of([each.look for each in found.proposals] or looks)
+    with Workspace(progress=progress) as workspace:
+        there = look(source, workspace, preset, params_folder)
+        found = recognise(there.looks, preset, picked=there.kind == "files")
+        language = language_of([each.look for each in found.proposals] or there.looks)
         lines, open_choices = choices(client, found, language)
-        doubts = [*found.doubts, *(doubt for each in found.proposals for doubt in each.doubts), *open_choices]
+        of_tables = [doubt for each in found.proposals for doubt in each.doubts]
+        doubts = [*there.doubts, *found.doubts, *of_tables, *open_choices]
         doubts.sort(key=lambda doubt: not doubt.essential)
-        made = Onboarding(client, path, language, found, tuple(doubts), tuple(unread))
-        written = _source(made, _relative(folder, params_folder))
-        head = say("init.comment.head", language, path=folder.name, n=len(looks))
-        text = client_file(lines, written, head=head, tail=_tail(made))
+        made = Onboarding(client, path, language, there, found, tuple(doubts))
+        head = say(f"init.head.{there.kind}", language, **there.place)
+        text = client_file(lines, _source(made), head=head, tail=_tail(made))
     _write(path, text)
     return made
 
@@ -140,7 +160,11 @@ def print_onboarding(found: Onboarding, language: Language) -> None:
     systems = ", ".join(found.found.systems)
     key = "init.recognised" if systems else "init.unknown_system"
     _print(console, say(key, language, systems=systems))
-    table = Table(title=say("init.title", language))
+    if found.there.kind == "database":
+        _print(console, say("init.seen", language, **found.there.place))
+    for note in found.there.notes:
+        _print(console, note.text(language))
+    table = Table(title=say(f"init.title.{found.there.kind}", language))
     for name in ("table", "export", "columns", "leftover"):
         table.add_column(say(f"init.column.{name}", language), overflow="fold")
     for each in found.written:
@@ -154,7 +178,7 @@ def print_onboarding(found: Onboarding, language: Language) -> None:
     _print(console, say(key, language, n=len(found.doubts)))
     for line in _numbered(found.doubts, language):
         _print(console, line)
-    for problem in found.unread:
+    for problem in found.there.problems:
         _print(console, say("init.not_read", language, reason=problem.text(language)))
     _print(console, say("init.written", language, path=found.path.as_posix()))
 
@@ -175,46 +199,23 @@ def sentence(doubt: Doubt, language: Language) -> str:
     )
 
 
-def _problems_of_names(client: str, source: Path, path: Path) -> list[Problem]:
+def _problems(client: str, source: Path | InDatabase, path: Path) -> list[Problem]:
     if not SLUG.fullmatch(client):
         return [Problem("init.bad_name", values={"client": shown(client)})]
     problems = [Problem("init.file_exists", values={"path": path.as_posix()})] if path.exists() else []
-    if not source.exists():
-        beside = tuple(sorted(other.name for other in source.parent.iterdir())) if source.parent.is_dir() else ()
-        problems.append(
-            Problem("source.missing", values={"path": source.as_posix()}, given=source.name, allowed=beside)
-        )
-    return problems
+    return problems + problems_of_place(source)
 
 
-def _looks(source: Path, folder: Path, workspace: Workspace) -> tuple[list[Look], list[Problem]]:
-    """Every export with its profile, and why others cannot be read; one that can is enough to go on."""
-    there = [(path, sheet) for path, sheet in find_exports(folder) if source.is_dir() or path == source]
-    looks: list[Look] = []
-    problems: list[Problem] = []
-    for path, sheet in there:
-        try:
-            export = open_export(path, workspace, sheet=sheet)
-            looks.append(look_at(export, path.relative_to(folder).as_posix(), sheet))
-        except InputError as error:
-            problems += error.problems
-    if problems and not looks:
-        raise InputError(problems)
-    if not looks:
-        raise InputError(Problem("init.no_exports", values={"path": source.as_posix()}))
-    return looks, problems
-
-
-def _source(found: Onboarding, path: str) -> CommentedMap:
+def _source(found: Onboarding) -> CommentedMap:
     """One source; several where several systems each have a list of people of their own."""
-    written, systems = found.written, found.found.systems
+    written, systems, head = found.written, found.found.systems, found.there.source
     lists = [each.system for each in written if each.table == "people"]
     if len(set(lists)) < 2:
-        return files_source(path, written, found.language)
+        return plain_source(head, written, found.language)
     main = systems[0]
     by_system = {system: [each for each in written if (each.system or main) == system] for system in systems}
     sources = {
-        system: files_source(path, parts, found.language, depth=3) for system, parts in by_system.items() if parts
+        system: plain_source(head, parts, found.language, depth=3) for system, parts in by_system.items() if parts
     }
     return merged_source(sources, main if main in lists else lists[0])
 
@@ -225,24 +226,23 @@ def _tail(found: Onboarding) -> list[str]:
     lines: list[str] = []
     if found.found.unused:
         exports = ", ".join(shown(look.name) for look in found.found.unused)
-        lines.append(say("init.comment.unused", language, exports=exports))
-    lines += [say("init.not_read", language, reason=problem.text(language)) for problem in found.unread]
+        lines.append(say(f"init.unused.{found.there.kind}", language, exports=exports))
+    if found.there.empty:
+        lines.append(say("init.comment.empty", language, tables=", ".join(map(shown, found.there.empty))))
+    lines += [note.text(language) for note in found.there.notes]
+    lines += [say("init.not_read", language, reason=problem.text(language)) for problem in found.there.problems]
     if found.doubts:
         lines += [say("init.decide_title", language, n=len(found.doubts)), *_numbered(found.doubts, language)]
     return lines
 
 
+def _texts(problem: Problem) -> dict[str, str]:
+    return {f"text_{language}": problem.text(language) for language in LANGUAGES}
+
+
 def _numbered(doubts: Sequence[Doubt], language: Language) -> list[str]:
     marks = {True: say("init.essential", language) + " ", False: ""}
     return [f"{n}. {marks[doubt.essential]}{sentence(doubt, language)}" for n, doubt in enumerate(doubts, 1)]
-
-
-def _relative(folder: Path, params_folder: Path) -> str:
-    try:
-        return Path(os.path.relpath(folder.resolve(), params_folder.resolve())).as_posix()
-    except ValueError:
-        # on Windows nothing leads from one drive to another
-        return folder.resolve().as_posix()
 
 
 def _write(path: Path, text: str) -> None:

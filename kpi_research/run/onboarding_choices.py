@@ -17,6 +17,8 @@ from kpi_research.sources.recognise import Recognised
 from kpi_research.sources.synonyms import in_order, named, outcome_of, synonyms
 
 CHINESE = re.compile(r"[\u4e00-\u9fff]")
+ENGLISH = re.compile(r"[A-Za-z]{2}[A-Za-z ,.'&-]*")
+"""Words; no numbers of records, addresses or codes."""
 CURRENCY_CODE = re.compile(r"[A-Z]{3}")
 MOSTLY = 0.5
 BY_LANGUAGE: dict[Language, dict[str, str]] = {
@@ -45,10 +47,16 @@ class Choice:
 
 
 def language_of(looks: Iterable[Look]) -> Language:
-    """The language of most headers."""
+    """The language of most headers, or of most words in the cells: databases have English columns everywhere."""
+    looks = list(looks)
     headers = [header for look in looks for header in look.headers]
-    chinese = sum(bool(CHINESE.search(header)) for header in headers)
-    return "zh" if headers and chinese / len(headers) >= MOSTLY else "en"
+    values = [value for look in looks for profile in look.profiles.values() for value in profile.values]
+    words = [value for value in values if CHINESE.search(value) or ENGLISH.fullmatch(value)]
+    return "zh" if _mostly_chinese(headers) or _mostly_chinese(words) else "en"
+
+
+def _mostly_chinese(texts: Sequence[str]) -> bool:
+    return bool(texts) and sum(bool(CHINESE.search(text)) for text in texts) / len(texts) >= MOSTLY
 
 
 def choices(client: str, found: Recognised, language: Language) -> tuple[dict[str, Choice], list[Doubt]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
+from ruamel.yaml.scalarstring import SingleQuotedScalarString
 
 from kpi_research.language import Language, say
 from kpi_research.run.onboarding_choices import Choice
@@ -35,7 +36,7 @@ def client_file(lines: Mapping[str, Choice], source: CommentedMap, *, head: str,
     lines
         Everything besides the source, which stands before `stages`.
     source
-        See `files_source` and `merged_source`.
+        See `plain_source` and `merged_source`.
     head, tail
         Comments before and after everything.
     """
@@ -58,17 +59,19 @@ def client_file(lines: Mapping[str, Choice], source: CommentedMap, *, head: str,
     return "".join([*_commented([head]), stream.getvalue(), "\n" if tail else "", *_commented(tail)])
 
 
-def files_source(path: str, proposals: Sequence[Proposal], language: Language, *, depth: int = 1) -> CommentedMap:
-    """A `files` source with its tables.
+def plain_source(
+    head: Mapping[str, str], proposals: Sequence[Proposal], language: Language, *, depth: int = 1
+) -> CommentedMap:
+    """A source of kind `files` or `database` with its tables.
 
     Parameters
     ----------
-    path
-        Folder of the files, relative to the client file.
+    head
+        Its keys before the tables: kind, and path or address.
     depth
         How deep it stands in the document, for its comments.
     """
-    source = CommentedMap({"kind": "files", "path": path})
+    source = CommentedMap(head)
     tables = CommentedMap()
     last = {each.look.name: each for each in proposals}
     for name in dict.fromkeys(each.table for each in proposals):
@@ -107,14 +110,16 @@ def _table(given: Proposal, leftover: Sequence[str], language: Language, *, inde
     guesses = {guess.column: guess for guess in given.guesses}
     for header, targets in plain.get("columns", {}).items():
         said = _why([guesses[column] for column in as_list(targets) if column in guesses], language)
-        table["columns"][header] = _flow(targets)
+        table["columns"][_flow(header)] = _flow(targets)
         if said and len(header) <= SIMPLE_KEY and shown(header) == header:
             table["columns"].yaml_add_eol_comment(said, header, column=0)
         elif said:
             table["columns"].yaml_set_comment_before_after_key(header, before=said, indent=indent + 2)
-    if leftover and "columns" in table:
-        text = say("init.comment.leftover", language, headers=", ".join(map(shown, leftover)))
-        table.yaml_set_comment_before_after_key("columns", before="\n".join(_wrapped(text, indent)), indent=indent)
+    lists = {"leftover": ", ".join(map(shown, leftover)), "dropped": "; ".join(map(shown, given.dropped))}
+    texts = [say(f"init.beside.{name}", language, names=names) for name, names in lists.items() if names]
+    if texts and "columns" in table:
+        before = "\n".join(line for text in texts for line in _wrapped(text, indent))
+        table.yaml_set_comment_before_after_key("columns", before=before, indent=indent)
     return table
 
 
@@ -132,11 +137,12 @@ def _flow(value: Any) -> Any:
     """Plain containers as YAML's own; short ones on one line."""
     made: CommentedMap | CommentedSeq
     if isinstance(value, dict):
-        made = CommentedMap({key: _flow(child) for key, child in value.items()})
+        made = CommentedMap({_flow(key): _flow(child) for key, child in value.items()})
     elif isinstance(value, list):
         made = CommentedSeq([_flow(child) for child in value])
     else:
-        return value
+        # a colon at the beginning of a word opens a value inside brackets
+        return SingleQuotedScalarString(value) if isinstance(value, str) and value.startswith(":") else value
     if len(repr(value)) < LINE and "\n" not in str(value):
         made.fa.set_flow_style()
     return made

@@ -23,6 +23,9 @@ from kpi_research.sources.mapping import DatabaseSource
 from kpi_research.sources.workspace import Progress, Workspace
 
 BATCH_ROWS = 50_000
+SAMPLE_BATCH_ROWS = 2_000
+SAMPLE_BYTES = 64_000_000
+"""A sample ends with the batch that makes it larger than this: pictures and documents may stand in any table."""
 Answer = TypeVar("Answer")
 
 
@@ -51,6 +54,20 @@ class Database:
         """Names of all tables and views that may be read, those of other schemas as `schema.table`."""
         return self.engine.tables()
 
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of each of these, without a look at any row.
+
+        Raises
+        ------
+        InputError
+            If the server does not say.
+        """
+        try:
+            return self.engine.columns()
+        except Exception as error:
+            problem = Problem("database.unlisted", values={"error": type(error).__name__})
+        raise InputError(problem)
+
     def export(self, table: str) -> Export:
         """A table's rows, where they are or copied.
 
@@ -59,15 +76,36 @@ class Database:
         InputError
             If there is no such table, or the server does not hand it over.
         """
-        known = self.tables()
-        name = table if table in known else table.removeprefix(f"{self.engine.home}.")
-        if name not in known:
-            raise InputError(Problem("database.no_table", values={"table": table}, given=table, allowed=known))
+        name = self._known(table)
         if self.in_place:
             rows = _asked(table, lambda: self._there(name))
             return Export(table, rows, tuple(rows.columns), first_row=1)
         rows, steps = self._copied(name)
         return Export(table, rows, tuple(rows.columns), first_row=1, steps=steps)
+
+    def sample(self, table: str, most: int) -> Export:
+        """Some of a table's rows, copied: the first that the server has, since any other choice reads all of them.
+
+        Parameters
+        ----------
+        most
+            No more rows than this; fewer where they are large.
+
+        Raises
+        ------
+        InputError
+            As for `export`.
+        """
+        rows, steps = self._copied(self._known(table), most)
+        return Export(table, rows, tuple(rows.columns), first_row=1, steps=steps)
+
+    def _known(self, table: str) -> str:
+        """The engine's name for a table."""
+        known = self.tables()
+        name = table if table in known else table.removeprefix(f"{self.engine.home}.")
+        if name not in known:
+            raise InputError(Problem("database.no_table", values={"table": table}, given=table, allowed=known))
+        return name
 
     def _there(self, table: str) -> ir.Table:
         """The rows where they are, after a look at whether they may be read at all."""
@@ -75,19 +113,23 @@ class Database:
         rows[[rows.columns[0]]].limit(0).to_pyarrow()
         return rows.rename(dict(zip(distinct(rows.columns), rows.columns, strict=True)))
 
-    def _copied(self, table: str) -> tuple[ir.Table, tuple[Step, ...]]:
+    def _copied(self, table: str, most: int | None = None) -> tuple[ir.Table, tuple[Step, ...]]:
         """The rows as a table of the workspace, a batch at a time; half a table never stays."""
         name, target = self.workspace.new_name("copy"), self.workspace.engine
-        total, done = _asked(table, lambda: self.engine.count(table)), 0
-        with closing(self.engine.batches(table, BATCH_ROWS)) as batches:
+        # to count the rows of a large table takes the server longer than to hand some of them over
+        total = None if most else _asked(table, lambda: self.engine.count(table))
+        done = size = 0
+        with closing(self.engine.batches(table, SAMPLE_BATCH_ROWS if most else BATCH_ROWS, most)) as batches:
             try:
                 batch = _asked(table, lambda: next(batches))
                 headers = distinct(batch.column_names)
                 target.create_table(name, batch.rename_columns(headers))
                 while True:
-                    done += batch.num_rows
+                    done, size = done + batch.num_rows, size + batch.nbytes
                     if self.progress:
                         self.progress(table, done, total)
+                    if most and size > SAMPLE_BYTES:
+                        break
                     following = _asked(table, lambda: next(batches, None))
                     if following is None:
                         break
@@ -96,6 +138,8 @@ class Database:
             except BaseException:
                 target.drop_table(name, force=True)
                 raise
+        if self.progress and total is None:
+            self.progress(table, done, done)
         emptied = self.engine.emptied.items()
         return target.table(name), tuple(Step("zero_dates", done, done, f"{column}: {n}") for column, n in emptied)
 

@@ -211,6 +211,5 @@ def _told_apart(proposals: list[Proposal]) -> list[Proposal]:
 
 
 def _stem(given: Proposal) -> str:
-    stem = given.look.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     ending = "notes" if given.mapping.unfold else given.look.sheet or ""
-    return "-".join(part for part in (stem, ending) if part) + "-"
+    return "-".join(part for part in (given.look.stem, ending) if part) + "-"

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import functools
 import unicodedata
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
@@ -24,6 +24,8 @@ from kpi_research.sources.mapping import TableMapping
 from kpi_research.sources.preset_problems import preset_problems
 
 FOLDER = Path(__file__).with_name("presets")
+SPELLINGS_KEPT = 100_000
+"""A database has thousands of tables, and all are held against the same names."""
 GRADES = ("D", "S", "I", "N")
 """Documented, seen in code that works with the system, inferred, not found: the surest first."""
 Grade = Literal["D", "S", "I", "N"]
@@ -130,6 +132,7 @@ class Resolved:
     lacks_needs: bool = False
 
 
+@functools.lru_cache(maxsize=SPELLINGS_KEPT)
 def normalise(header: str) -> str:
     """A spelling as it is compared: letters, digits and Chinese characters of any width, without case."""
     return "".join(sign for sign in unicodedata.normalize("NFKC", header).casefold() if sign.isalnum())
@@ -225,6 +228,30 @@ def resolve(part: PresetTable, headers: Sequence[str]) -> Resolved:
         tuple(header for header in headers if normalise(header) not in known),
         any(need not in found for need in part.needs),
     )
+
+
+def has_needs(part: PresetTable, spelled: Set[str]) -> bool:
+    """Whether an export has every field without which it is another object.
+
+    Parameters
+    ----------
+    spelled
+        Its headers, normalised.
+    """
+    return all(
+        any(normalise(spelling) in spelled for spelling in (need, *part.fields.get(need, ()))) for need in part.needs
+    )
+
+
+def goes_with(part: PresetTable, best: PresetTable) -> bool:
+    """Whether a part is taken beside the one that fits an export best.
+
+    It is out of the same object: teams out of its users, or the same table by conditions that tell the rows apart.
+    """
+    if part is best or normalise(part.names[0]) != normalise(best.names[0]):
+        return part is best
+    conditions = [(each.map.where, each.map.unless) for each in (part, best)]
+    return part.table != best.table or (conditions[0] != conditions[1] and all(where for where, _ in conditions))
 
 
 def preset_rows() -> list[dict[str, Any]]:

@@ -17,7 +17,7 @@ Reason = Literal["documented", "seen", "inferred", "unknown", "synonym", "conten
 Topic = Literal[
     "missing", "alternatives", "misfit", "day_or_month", "several_values", "no_closing", "key_repeats", "lines",
     "unknown_kinds", "taken_as_open", "teams", "moves", "strangers", "stage_order", "again", "systems", "no_people",
-    "empty", "left_out",
+    "empty", "left_out", "dropped", "elsewhere", "beside",
 ]  # fmt: skip
 
 
@@ -30,9 +30,11 @@ class Look:
     file, sheet
         Where it lies under the source's folder.
     rows, headers
-        As it stands.
+        As it stands; of a table of a database only some rows.
     profiles
         Header -> what its cells look like.
+    table, bare
+        Where it is one of a database: its name there, and that without its schema; then there is no file.
     """
 
     file: str
@@ -40,11 +42,28 @@ class Look:
     rows: ir.Table
     headers: tuple[str, ...]
     profiles: Mapping[str, Profile]
+    table: str | None = None
+    bare: str = ""
 
     @property
     def name(self) -> str:
         """How it is called in messages."""
-        return f"{self.file}[{self.sheet}]" if self.sheet else self.file
+        return self.table or (f"{self.file}[{self.sheet}]" if self.sheet else self.file)
+
+    @property
+    def stem(self) -> str:
+        """What it is called where it lies: a file without folder and ending, a table without its schema."""
+        return self.bare or self.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
+
+    @property
+    def place(self) -> str:
+        """The name that says what it holds: its sheet's, else its own."""
+        return self.sheet or self.stem
+
+    @property
+    def lies(self) -> dict[str, str | None]:
+        """Where it is, in the words of a mapping."""
+        return {"table": self.table} if self.table else {"file": self.file, "sheet": self.sheet}
 
 
 @dataclass(frozen=True)
@@ -99,6 +118,8 @@ class Proposal:
         Headers that nothing was found for.
     system
         The preset that knew the export, or an empty text.
+    dropped
+        Parts of the preset's map that need a column which the export lacks.
     """
 
     look: Look
@@ -109,6 +130,7 @@ class Proposal:
     missing: tuple[str, ...] = ()
     leftover: tuple[str, ...] = ()
     system: str = ""
+    dropped: tuple[str, ...] = ()
 
     def header(self, column: str) -> str | None:
         """The header that a canonical column is copied from."""

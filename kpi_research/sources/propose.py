@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from kpi_research.crm.tables import TABLES
@@ -54,8 +54,12 @@ class _Draft:
 
 def propose(look: Look) -> Proposal | None:
     """The canonical table that an export resembles most, whole or with columns missing; None if it resembles none."""
-    scored = [(score, table) for table in TABLES if table in synonyms().tables and (score := _score(look, table))]
-    drafts = [(score, propose_table(look, table)) for score, table in scored if score >= LEAST_SCORE]
+    scored = [
+        (found, table)
+        for table in TABLES
+        if table in synonyms().tables and (found := score(look.place, look.headers, table))
+    ]
+    drafts = [(points, propose_table(look, table)) for points, table in scored if points >= LEAST_SCORE]
     if not drafts:
         return None
     return max(drafts, key=lambda found: (not found[1].missing, found[0]))[1]
@@ -82,16 +86,21 @@ def propose_table(look: Look, table: str, known: Mapping[str, str] | None = None
     return _finished(draft)
 
 
-def _score(look: Look, table: str) -> int:
-    """How much of a table's own words the headers are, its name in the file's name included."""
+def score(place: str, headers: Sequence[str], table: str) -> int:
+    """How much of a table's own words the headers are, its name in the export's name included.
+
+    Parameters
+    ----------
+    place
+        What the file, sheet or table of a database is called.
+    """
     own, words = specific(table), synonyms().tables[table]
-    found = {hits[0].header for hits in named(look.headers, table).values()}
-    headers = sum(2 if plain(header) in own else 1 for header in found)
+    found = {hits[0].header for hits in named(headers, table).values()}
+    points = sum(2 if plain(header) in own else 1 for header in found)
     # of several tables' names in a file's name the longest is meant: sales_teams are no teams, emails no mail order
-    place = look.sheet or look.file.rsplit("/", 1)[-1].rsplit(".", 1)[0]
     mine = hint(place, words.names)
     best = max(hint(place, other.names) for other in synonyms().tables.values())
-    return headers + (NAMES_ALONE if mine and mine == best else 0) if len(found) > 1 else 0
+    return points + (NAMES_ALONE if mine and mine == best else 0) if len(found) > 1 else 0
 
 
 def _choose_columns(draft: _Draft) -> None:
@@ -158,7 +167,7 @@ def _find_kind(draft: _Draft) -> None:
             if unknown := tuple(value for value, kind in said.items() if not kind):
                 draft.doubt("unknown_kinds", "kind", unknown)
             return
-    if kind := kind_of(draft.look.sheet or draft.look.file):
+    if kind := kind_of(draft.look.table or draft.look.sheet or draft.look.file):
         draft.options["constants"] = {"kind": kind}
         draft.reasons["kind"] = "file_name"
 
@@ -253,9 +262,7 @@ def _finished(draft: _Draft) -> Proposal:
     look, missing = draft.look, _missing(draft)
     for column in missing:
         draft.doubt("missing", column, _candidates(draft, column), essential=True)
-    mapping = TableMapping.model_validate(
-        {"file": look.file, "sheet": look.sheet, "columns": by_header(draft.columns), **draft.options}
-    )
+    mapping = TableMapping.model_validate({**look.lies, "columns": by_header(draft.columns), **draft.options})
     guesses = tuple(Guess(column, draft.columns.get(column, ""), reason) for column, reason in draft.reasons.items())
     used = {*draft.columns.values(), *(header for joined in mapping.join.values() for header in joined)}
     leftover = tuple(header for header in look.headers if header not in used)

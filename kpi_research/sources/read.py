@@ -9,10 +9,10 @@ from typing import Any
 
 import ibis
 
-from kpi_research.crm.engine import selections_apart
+from kpi_research.crm.engine import one_of, selections_apart
 from kpi_research.crm.raw import RawTable
 from kpi_research.crm.tables import TABLES
-from kpi_research.crm.typing import is_native
+from kpi_research.crm.typing import blank_to_null, is_native
 from kpi_research.errors import InputError, Problem
 from kpi_research.sources.apply import apply_mapping
 from kpi_research.sources.export import Export
@@ -27,12 +27,17 @@ from kpi_research.sources.mapping import (
     TableMapping,
     parts_of,
 )
+from kpi_research.sources.mapping_problems import mapping_problems
+from kpi_research.sources.period_words import with_periods
+from kpi_research.sources.proposal import mentioned
 from kpi_research.sources.reshape import RESHAPING
 from kpi_research.sources.starting_map import completed
 from kpi_research.sources.workspace import Workspace
 
 CANONICAL_SUFFIXES = (".csv", ".parquet")
 Raw = dict[str, list[RawTable]]
+Plan = list[tuple[str, Export, TableMapping]]
+"""Canonical table, what it is taken out of, and how."""
 
 
 def read_source(source: Source, folder: Path, workspace: Workspace) -> Raw:
@@ -86,7 +91,7 @@ def _read_files(source: FilesSource, base: Path, workspace: Workspace) -> Raw:
                 opened[wanted] = open_export(path, workspace, **how)
             yield opened[wanted]
 
-    return _mapped(source, exports, in_place=False)
+    return _carried_out(_plan(source, exports), in_place=False)
 
 
 def _read_database(source: DatabaseSource, _: Path, workspace: Workspace) -> Raw:
@@ -94,26 +99,31 @@ def _read_database(source: DatabaseSource, _: Path, workspace: Workspace) -> Raw
 
     database = workspace.enter(open_database(source, workspace, workspace.progress))
 
-    def read(in_place: bool) -> Raw:
+    def plan(in_place: bool) -> Plan:
         opened = dataclasses.replace(database, in_place=in_place)
+        # copied once, however many canonical tables are taken out of it
+        copied: dict[str, Export] = {}
 
         def exports(mapping: TableMapping) -> Iterable[Export]:
             if mapping.table is None:
                 raise InputError(Problem("source.no_table", values={"where": mapping.export or "tables"}))
-            yield opened.export(mapping.table)
+            if mapping.table not in copied:
+                copied[mapping.table] = opened.export(mapping.table)
+            yield copied[mapping.table]
 
-        return _mapped(source, exports, in_place=in_place)
+        return _plan(source, exports)
 
     if database.in_place:
-        problems = [problem for name, mapping in parts_of(source.tables) for problem in _reshaped(name, mapping)]
+        there = plan(in_place=True)
+        problems = [problem for name, _, mapping in there for problem in _reshaped(name, mapping)]
         if not problems:
-            raw = read(in_place=True)
+            raw = _carried_out(there, in_place=True)
             problems = [problem for name, parts in raw.items() for part in parts for problem in _not_native(name, part)]
             if not problems:
                 return raw
         if source.stage is False:
             raise InputError(problems)
-    return read(in_place=False)
+    return _carried_out(plan(in_place=False), in_place=False)
 
 
 def _reshaped(name: str, mapping: TableMapping) -> Iterator[Problem]:
@@ -131,22 +141,44 @@ def _not_native(name: str, part: RawTable) -> Iterator[Problem]:
         yield Problem("database.must_be_copied", part.file, {"table": name, "what": ", ".join(foreign)})
 
 
-def _mapped(
-    source: FilesSource | DatabaseSource, exports: Callable[[TableMapping], Iterable[Export]], *, in_place: bool
-) -> Raw:
-    """Every mapping carried out; all that is wrong with any of them is said at once."""
-    tables: Raw = {}
+def _plan(source: FilesSource | DatabaseSource, exports: Callable[[TableMapping], Iterable[Export]]) -> Plan:
+    """What is taken out of which export; all that is wrong with any mapping is said at once."""
+    found: Plan = []
     problems: list[Problem] = []
     for name, mapping in parts_of(source.tables):
         try:
             for export in exports(mapping):
-                full = completed(mapping, source.preset, name, export.headers)
-                tables.setdefault(name, []).append(apply_mapping(name, export, full, in_place=in_place))
+                for full in completed(mapping, source.preset, name, export.headers):
+                    problems += [each for each in mapping_problems(name, export, full) if each not in problems]
+                    found.append((name, export, full))
         except InputError as error:
             problems += [problem for problem in error.problems if problem not in problems]
     if problems:
         raise InputError(problems)
+    return found
+
+
+def _carried_out(plan: Plan, *, in_place: bool) -> Raw:
+    """Every mapping of a plan, once all of them are known to be possible."""
+    tables: Raw = {}
+    for name, export, mapping in plan:
+        raw = apply_mapping(name, _emptied(export, mapping), mapping, in_place=in_place)
+        tables.setdefault(name, []).append(with_periods(raw, export))
     return tables
+
+
+def _emptied(export: Export, mapping: TableMapping) -> Export:
+    """An export whose figures are null where the mapping says that they mean nothing, as texts will be: parent 0."""
+    schema = export.rows.schema()
+    figures = [name for name in export.headers if schema[name].is_numeric() and name in mentioned(mapping)]
+    if not mapping.nulls or not figures:
+        return export
+    rows = export.rows
+    emptied = {
+        name: one_of(blank_to_null(rows[name]), mapping.nulls).ifelse(ibis.null(schema[name]), rows[name])
+        for name in figures
+    }
+    return dataclasses.replace(export, rows=rows.mutate(**emptied))
 
 
 def _read_canonical(source: CanonicalSource, base: Path, workspace: Workspace) -> Raw:
@@ -166,7 +198,7 @@ def _read_canonical(source: CanonicalSource, base: Path, workspace: Workspace) -
         try:
             export = open_export(path, workspace)
             same = TableMapping(file=path.name, columns={header: header for header in export.headers})
-            tables[path.stem] = [apply_mapping(path.stem, export, same)]
+            tables[path.stem] = [with_periods(apply_mapping(path.stem, export, same), export)]
         except InputError as error:
             problems += error.problems
     if problems:

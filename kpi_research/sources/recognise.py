@@ -4,17 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 from kpi_research.crm.tables import TABLES
 from kpi_research.sources.derive import derive
 from kpi_research.sources.export import Export
-from kpi_research.sources.preset import Preset, PresetTable, Resolved, find_preset, load_presets, normalise, resolve
+from kpi_research.sources.preset import (
+    Preset,
+    PresetTable,
+    Resolved,
+    find_preset,
+    goes_with,
+    has_needs,
+    load_presets,
+    normalise,
+    resolve,
+)
 from kpi_research.sources.profile import profile
 from kpi_research.sources.proposal import Doubt, Guess, Look, Proposal, Reason, as_list, needed
-from kpi_research.sources.propose import dates_of, propose
-from kpi_research.sources.synonyms import hint
-from kpi_research.sources.together import keyed_as_referred, nothing_kept, taken_once
+from kpi_research.sources.propose import LEAST_SCORE, dates_of, propose, score
+from kpi_research.sources.synonyms import hint, synonyms
+from kpi_research.sources.together import chosen, keyed_as_referred, lacking, nothing_kept, taken_once
 
 WEIGHTS = {"D": 4, "S": 3, "I": 2, "N": 1}
 """What a column that a preset knows counts, by how well it is documented."""
@@ -51,43 +60,73 @@ class Recognised:
 
 @dataclass(frozen=True)
 class _Match:
+    """`named`: 2 if the export bears the object's own name, 1 if its name holds that, 0 if it is called otherwise."""
+
     system: str
     part: PresetTable
     resolved: Resolved
     score: float
+    named: int
 
 
-def look_at(export: Export, file: str, sheet: str | None = None) -> Look:
+def look_at(export: Export, file: str = "", sheet: str | None = None, *, bare: str = "") -> Look:
     """An export with the profile of its columns.
 
     Parameters
     ----------
     file, sheet
         How a client file names it.
+    bare
+        Of a table of a database: its name without its schema.
     """
-    return Look(file, sheet, export.rows, tuple(export.headers), profile(export.rows, export.headers))
+    table = export.name if bare else None
+    return Look(file, sheet, export.rows, tuple(export.headers), profile(export.rows, export.headers), table, bare)
 
 
-def recognise(looks: Sequence[Look], preset: str | None = None) -> Recognised:
+def likeness(place: str, headers: Sequence[str], preset: str | None = None) -> float:
+    """How much there is in a table by its name and columns alone: 0 if it resembles nothing.
+
+    Parameters
+    ----------
+    preset
+        As for `recognise`.
+
+    Raises
+    ------
+    InputError
+        If there is no such preset.
+    """
+    if known := _matches(place, headers, _presets(preset)):
+        return known[0].score
+    words = max(score(place, headers, table) for table in synonyms().tables)
+    return words if words >= LEAST_SCORE else 0
+
+
+def recognise(looks: Sequence[Look], preset: str | None = None, *, picked: bool = True) -> Recognised:
     """Which systems' exports these are, and the canonical tables that they give.
 
     Parameters
     ----------
     preset
         The only system to be looked for, where its user knows it.
+    picked
+        Whether somebody chose the exports for this client. Of a database every table is seen that there is: an object
+        of a system is then not taken out of tables that are called otherwise, nor what the system gives out of others.
 
     Raises
     ------
     InputError
         If there is no such preset, with the nearest name.
     """
-    presets = {preset: find_preset(preset)} if preset else load_presets()
-    found = {look.name: _matches(look, presets) for look in looks}
+    presets = _presets(preset)
+    found = {look.name: _matches(look.place, look.headers, presets) for look in looks}
+    found = found if picked else _by_name(found)
     systems, doubts = _systems(list(found.values()), presets, asked=preset)
     proposals = [proposal for look in looks for proposal in _proposals(look, _of_systems(found[look.name], systems))]
     whole = {proposal.table for proposal in proposals if not proposal.missing}
     # what lacks something is no loss where another export gives that table
     proposals = [proposal for proposal in proposals if not proposal.missing or proposal.table not in whole]
+    proposals, beside = (proposals, []) if picked else chosen(proposals)
     unused = [look for look in looks if all(proposal.look is not look for proposal in proposals)]
     proposals, again = taken_once(proposals)
     derived = derive(proposals)
@@ -95,27 +134,48 @@ def recognise(looks: Sequence[Look], preset: str | None = None) -> Recognised:
     used = tuple(system for system in systems if any(each.system == system for each in proposals))
     if not any(each.table == "people" and not each.missing for each in derived):
         doubts.append(Doubt("no_people", essential=True))
-    return Recognised(used, tuple(derived), tuple(unused), (*doubts, *nothing_kept(derived), *again, *strangers))
+    doubts += [*nothing_kept(derived), *again, *beside, *strangers, *lacking(derived)]
+    return Recognised(used, tuple(derived), tuple(unused), tuple(doubts))
 
 
-def _matches(look: Look, presets: dict[str, Preset]) -> list[_Match]:
-    """Every object of every preset that the export may be, the likeliest first."""
-    place = look.sheet or Path(look.file).stem
+def _presets(preset: str | None) -> dict[str, Preset]:
+    return {preset: find_preset(preset)} if preset else load_presets()
+
+
+def _matches(place: str, headers: Sequence[str], presets: dict[str, Preset]) -> list[_Match]:
+    """Every object of every preset that an export of this name may be, the likeliest first."""
+    spelled = set(map(normalise, headers))
     found: list[_Match] = []
     for system, preset in presets.items():
         hints = [hint(place, part.names) for part in preset.tables]
         best = max(hints)
         for part, its_hint in zip(preset.tables, hints, strict=True):
             # a file called after an object is no object of a shorter name: a history of deals is no deal
-            if 0 < its_hint < best:
+            if 0 < its_hint < best or not has_needs(part, spelled):
                 continue
-            resolved = resolve(part, look.headers)
-            whole = not resolved.lacks_needs and set(needed(part.table)) <= _filled(resolved)
+            resolved = resolve(part, headers)
+            whole = set(needed(part.table)) <= _filled(resolved)
             named = 0 < its_hint == best
             if whole and (named or len(resolved.grades) >= LEAST_COLUMNS):
                 points = sum(WEIGHTS[grade] for _, grade in resolved.grades.values())
-                found.append(_Match(system, part, resolved, points + (NAME_HINT if named else 0)))
+                exact = any(normalise(place) == normalise(name) for name in part.names)
+                found.append(_Match(system, part, resolved, points + (NAME_HINT if named else 0), named + exact))
     return sorted(found, key=lambda match: -match.score)
+
+
+def _by_name(found: dict[str, list[_Match]]) -> dict[str, list[_Match]]:
+    """The matches without those of tables that are called otherwise than the one that bears an object's name.
+
+    Beside `customer` a database has `customer_backup` and `customer_log`, with the same columns.
+    """
+
+    def thing(match: _Match) -> tuple[str, str, str]:
+        return match.system, match.part.table, normalise(match.part.names[0])
+
+    best: dict[tuple[str, str, str], int] = {}
+    for match in (match for matches in found.values() for match in matches):
+        best[thing(match)] = max(match.named, best.get(thing(match), 0))
+    return {name: [each for each in matches if each.named == best[thing(each)]] for name, matches in found.items()}
 
 
 def _filled(resolved: Resolved) -> set[str]:
@@ -169,8 +229,7 @@ def _same_object(matches: list[_Match]) -> list[_Match]:
     """The best match, and what else the preset takes out of the same object: teams out of its users."""
     if not matches:
         return []
-    names = set(map(normalise, matches[0].part.names[:1]))
-    return [matches[0], *(match for match in matches[1:] if names & set(map(normalise, match.part.names[:1])))]
+    return [matches[0], *(match for match in matches[1:] if goes_with(match.part, matches[0].part))]
 
 
 def _proposals(look: Look, matches: list[_Match]) -> list[Proposal]:
@@ -187,13 +246,20 @@ def _proposal(look: Look, match: _Match) -> Proposal:
     dates, doubts = _dates(look, match, copied)
     # ids of 18 characters need not be completed
     short = any(look.profiles[header].shares["salesforce_15"] for header in copied.values())
-    said = {"file": look.file, "sheet": look.sheet, "dates": dates, "ids": resolved.mapping.ids if short else None}
+    said = {**look.lies, "dates": dates, "ids": resolved.mapping.ids if short else None}
     mapping = resolved.mapping.model_copy(update=said)
     guesses = [Guess(column, header, REASONS[grade]) for column, (header, grade) in resolved.grades.items()]
     others = sorted(_filled(resolved) - set(resolved.grades))
     guesses += [Guess(column, "", "constant" if column in mapping.constants else "derived") for column in others]
     return Proposal(
-        look, table, mapping, tuple(guesses), tuple(doubts), leftover=resolved.unmatched, system=match.system
+        look,
+        table,
+        mapping,
+        tuple(guesses),
+        tuple(doubts),
+        leftover=resolved.unmatched,
+        system=match.system,
+        dropped=resolved.dropped,
     )
 
 

@@ -14,6 +14,8 @@ from ruamel.yaml import YAML
 
 FILE = Path(__file__).with_name("synonyms.yaml")
 BRACKETED = re.compile(r"[(（\[【].*?[)）\]】]")
+SPELLINGS_KEPT = 100_000
+"""A database has thousands of tables, and all are held against the same words."""
 _IGNORED = re.compile(r"[\W_]+")
 
 
@@ -55,6 +57,7 @@ def synonyms() -> Synonyms:
     return Synonyms.model_validate(YAML(typ="safe").load(FILE.read_text(encoding="utf-8")))
 
 
+@functools.lru_cache(maxsize=SPELLINGS_KEPT)
 def plain(text: str) -> str:
     """A spelling without case, width, spaces and punctuation: what is left is compared."""
     return _IGNORED.sub("", unicodedata.normalize("NFKC", text)).casefold()

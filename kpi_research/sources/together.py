@@ -30,6 +30,32 @@ def taken_once(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[Doub
     return kept, doubts
 
 
+def chosen(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[Doubt]]:
+    """Of a database's tables those of its system; of the others only what it does not give, and that whole.
+
+    What looks like a list of customers beside the customers of a CRM is a log, a copy or another program's.
+    """
+    given = {each.table for each in proposals if each.system}
+    kept = [each for each in proposals if each.system or not given or not (each.missing or each.table in given)]
+    beside: dict[str, list[str]] = {}
+    for each in proposals:
+        if each.table in given and not each.system and not each.missing:
+            beside.setdefault(each.table, []).append(each.look.name)
+    return kept, [Doubt("beside", table=table, candidates=tuple(names)) for table, names in beside.items()]
+
+
+def lacking(proposals: Sequence[Proposal]) -> list[Doubt]:
+    """What of each system's map could not be used, since exports lack the columns for it."""
+    parts: dict[str, list[str]] = {}
+    for each in proposals:
+        parts.setdefault(each.system, []).extend(f"{each.table} {part}" for part in each.dropped)
+    return [
+        Doubt("dropped", candidates=tuple(dict.fromkeys(said)), values={"system": system})
+        for system, said in parts.items()
+        if said
+    ]
+
+
 def keyed_as_referred(proposals: Sequence[Proposal]) -> tuple[list[Proposal], list[Doubt]]:
     """The proposals with people known by what other exports name them by; and columns whose people are on no list.
 
@@ -131,5 +157,11 @@ def _same_records(one: Proposal, other: Proposal) -> bool:
     key = TABLES[one.table].key
     if one.table != other.table or one.look is other.look or len(key) > 1:
         return False
-    ids, others = (values_of(each.look, each.header(key[0])) for each in (one, other))
+    ids, others = (_ids(each, key[0]) for each in (one, other))
     return bool(ids) and len(ids & others) > SAME_RECORDS * len(ids)
+
+
+def _ids(given: Proposal, key: str) -> set[str]:
+    """A table's ids as they will be: call 1 and visit 1 are two where a map puts the kind before their numbers."""
+    before = given.mapping.prefix.get(key, "")
+    return {before + value for value in values_of(given.look, given.header(key))}

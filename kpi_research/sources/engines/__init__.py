@@ -50,6 +50,14 @@ class Engine(Protocol):
         """Names of tables and views."""
         ...
 
+    def bare(self, name: str) -> str:
+        """A table's name without its schema."""
+        ...
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of every table and view, without a look at any row."""
+        ...
+
     def table(self, name: str) -> ir.Table:
         """A table where it is; only for engines that work in place."""
         ...
@@ -58,8 +66,16 @@ class Engine(Protocol):
         """Its rows, if that is quickly known."""
         ...
 
-    def batches(self, name: str, rows: int) -> Generator[pa.Table]:
-        """Its rows, some at a time; one empty batch if it has none."""
+    def batches(self, name: str, rows: int, most: int | None = None) -> Generator[pa.Table]:
+        """Its rows, some at a time; one empty batch if it has none.
+
+        Parameters
+        ----------
+        rows
+            In a batch.
+        most
+            The server is asked for no more rows than this, in whatever order it has them; None for all.
+        """
         ...
 
     def close(self) -> None:

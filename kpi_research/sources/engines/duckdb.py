@@ -8,7 +8,7 @@ from typing import ClassVar
 import ibis
 import ibis.expr.types as ir
 
-from kpi_research.sources.engines.generic import IbisEngine
+from kpi_research.sources.engines.generic import IbisEngine, by_table
 from kpi_research.sources.engines.sqlite import file_of
 
 
@@ -34,6 +34,15 @@ class DuckDBEngine(IbisEngine):
         """Names of tables and views; those outside the first schema as `schema.table`."""
         return tuple(self.names)
 
+    def bare(self, name: str) -> str:
+        """A table's name without its schema."""
+        return self.names[name][1]
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of every table and view, from the catalogue."""
+        rows = self.backend.con.execute(COLUMNS).fetchall()
+        return by_table(rows, self.names)
+
     def find(self, name: str) -> ir.Table:
         """A table as the file describes it."""
         schema, table = self.names[name]
@@ -45,5 +54,9 @@ class DuckDBEngine(IbisEngine):
         self.spill.cleanup()
 
 
+COLUMNS = """
+select schema_name, table_name, column_name from duckdb_columns()
+where database_name = current_database() order by schema_name, table_name, column_index
+"""
 HIDDEN = ("information_schema", "pg_catalog")
 ENGINE = DuckDBEngine

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Iterable, Mapping
 from typing import ClassVar
 
 import ibis
@@ -30,6 +30,14 @@ class IbisEngine:
         """Names of tables and views."""
         return tuple(sorted(self.backend.list_tables()))
 
+    def bare(self, name: str) -> str:
+        """The name itself: there are no schemas."""
+        return name
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of every table and view."""
+        return {name: tuple(self.find(name).columns) for name in self.tables()}
+
     def table(self, name: str) -> ir.Table:
         """A table where it is, what is neither text nor figure nor time as text."""
         return _as_text(self.find(name), lambda type_: not _is_plain(type_))
@@ -42,9 +50,9 @@ class IbisEngine:
         """Its rows."""
         return int(self.find(name).count().to_pyarrow().as_py())
 
-    def batches(self, name: str, rows: int) -> Generator[pa.Table]:
+    def batches(self, name: str, rows: int, most: int | None = None) -> Generator[pa.Table]:
         """Its rows, some at a time."""
-        table = _as_text(self.table(name), _loses_on_the_way)
+        table = _as_text(self.table(name).limit(most), _loses_on_the_way)
         empty = True
         for batch in table.to_pyarrow_batches(chunk_size=rows):
             empty = False
@@ -55,6 +63,22 @@ class IbisEngine:
     def close(self) -> None:
         """Let go of the connection."""
         self.backend.disconnect()
+
+
+def by_table(rows: Iterable[tuple[str, str, str]], names: Mapping[str, tuple[str, str]]) -> dict[str, tuple[str, ...]]:
+    """Shown name of a table -> its columns.
+
+    Parameters
+    ----------
+    rows
+        Schema, table and column, as a catalogue lists them.
+    names
+        Shown name -> schema and table.
+    """
+    found: dict[tuple[str, str], list[str]] = {}
+    for schema, table, column in rows:
+        found.setdefault((schema, table), []).append(column)
+    return {shown: tuple(found.get(place, ())) for shown, place in names.items()}
 
 
 def _as_text(table: ir.Table, wanted: Callable[[dt.DataType], bool]) -> ir.Table:

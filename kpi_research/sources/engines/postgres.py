@@ -9,7 +9,7 @@ import ibis.expr.datatypes as dt
 import ibis.expr.operations as ops
 import ibis.expr.types as ir
 
-from kpi_research.sources.engines.generic import IbisEngine, is_time
+from kpi_research.sources.engines.generic import IbisEngine, by_table, is_time
 
 READABLE = """
 select n.nspname, c.relname, n.nspname = current_schema()
@@ -23,6 +23,13 @@ order by 3 desc, 1, 2
 PLANS = "select set_config('enable_nestloop', 'off', false), set_config('jit', 'off', false)"
 """The checks filter by expressions whose yield the server guesses at one row; it would then compare every row of one
 table with every row of another, and compile programs for it that take longer than the query."""
+COLUMNS = """
+select n.nspname, c.relname, a.attname
+from pg_catalog.pg_attribute a
+join pg_catalog.pg_class c on c.oid = a.attrelid join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p', 'v', 'm', 'f') and a.attnum > 0 and not a.attisdropped
+order by n.nspname, c.relname, a.attnum
+"""
 OWN_TYPES = """
 select a.attname from pg_catalog.pg_attribute a
 join pg_catalog.pg_type t on t.oid = a.atttypid
@@ -54,6 +61,14 @@ class PostgresEngine(IbisEngine):
     def tables(self) -> tuple[str, ...]:
         """Names of tables and views; those outside the first schema as `schema.table`."""
         return tuple(self.names)
+
+    def bare(self, name: str) -> str:
+        """A table's name without its schema."""
+        return self.names[name][1]
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of every table and view, from the catalogue."""
+        return by_table(self._answers(COLUMNS), self.names)
 
     def table(self, name: str) -> ir.Table:
         """A table where it is; the time that comes after all others is none, as no program outside can hold it."""

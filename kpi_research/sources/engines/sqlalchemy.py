@@ -14,6 +14,7 @@ from typing import Any, ClassVar
 import ibis.expr.types as ir
 import pyarrow as pa
 
+from kpi_research.sources.engines.generic import by_table
 from kpi_research.sources.engines.words import text_of
 
 DRIVERS = {"mysql": "mysql+pymysql", "mariadb": "mysql+pymysql", "mssql": "mssql+pymssql"}
@@ -67,6 +68,21 @@ class SQLAlchemyEngine:
         """Names of tables and views; those of other databases as `database.table`."""
         return tuple(self.names)
 
+    def bare(self, name: str) -> str:
+        """A table's name without its schema."""
+        return self.names[name][1]
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of every table and view, in one question instead of one a table."""
+        import sqlalchemy as sa
+
+        fields: list[Any] = [sa.column(name) for name in ("TABLE_SCHEMA", "TABLE_NAME", "COLUMN_NAME")]
+        place = sa.table("COLUMNS", *fields, schema="INFORMATION_SCHEMA")
+        query = sa.select(*fields).select_from(place).order_by(*fields[:2], sa.column("ORDINAL_POSITION"))
+        with self.connection.begin():
+            rows = [(schema, table, column) for schema, table, column in self.connection.execute(query)]
+        return by_table(rows, {shown: (schema or self.home, table) for shown, (schema, table) in self.names.items()})
+
     def table(self, name: str) -> ir.Table:
         """Never asked for: its rows are copied."""
         raise NotImplementedError(name)
@@ -80,7 +96,7 @@ class SQLAlchemyEngine:
         with self.connection.begin():
             return self.connection.execute(query).scalar()
 
-    def batches(self, name: str, rows: int) -> Generator[pa.Table]:
+    def batches(self, name: str, rows: int, most: int | None = None) -> Generator[pa.Table]:
         """Its rows, some at a time.
 
         Whole numbers and times stay what they are, moments are text with their offset, everything else is text.
@@ -92,6 +108,7 @@ class SQLAlchemyEngine:
         kinds = self._kinds(schema, table)
         # columns without types: the driver's own values, which SQLAlchemy would round or unpack
         query: Any = sa.select(*map(sa.column, kinds)).select_from(sa.table(table, schema=schema))
+        query = query if most is None else query.limit(most)
         with self.connection.begin():
             result = self.connection.execute(query, execution_options={"yield_per": rows})
             try:

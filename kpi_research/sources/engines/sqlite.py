@@ -9,7 +9,7 @@ import re
 import sqlite3
 from collections import Counter
 from collections.abc import Generator
-from contextlib import closing
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import ClassVar
 
@@ -40,6 +40,20 @@ class SQLiteEngine:
         query = "select name from sqlite_master where type in ('table', 'view') and name not like 'sqlite_%' order by 1"
         return tuple(row[0] for row in self.connection.execute(query))
 
+    def bare(self, name: str) -> str:
+        """The name itself: there are no schemas."""
+        return name
+
+    def columns(self) -> dict[str, tuple[str, ...]]:
+        """The columns of every table and view; none of a view whose tables are gone."""
+        return {name: self._columns_of(name) for name in self.tables()}
+
+    def _columns_of(self, name: str) -> tuple[str, ...]:
+        query = "select name from pragma_table_info(?) order by cid"
+        with suppress(sqlite3.Error):
+            return tuple(row[0] for row in self.connection.execute(query, (name,)))
+        return ()
+
     def table(self, name: str) -> ir.Table:
         """Never asked for: its rows are copied."""
         raise NotImplementedError(name)
@@ -48,9 +62,10 @@ class SQLiteEngine:
         """Its rows."""
         return int(self.connection.execute(f"select count(*) from {_quoted(name)}").fetchone()[0])  # noqa: S608
 
-    def batches(self, name: str, rows: int) -> Generator[pa.Table]:
+    def batches(self, name: str, rows: int, most: int | None = None) -> Generator[pa.Table]:
         """Its rows, some at a time, every cell as text."""
-        with closing(self.connection.execute(f"select * from {_quoted(name)}")) as cursor:  # noqa: S608
+        query = f"select * from {_quoted(name)} limit ?"  # noqa: S608
+        with closing(self.connection.execute(query, (-1 if most is None else most,))) as cursor:
             columns = [column[0] for column in cursor.description]
             found = cursor.fetchmany(rows)
             while True:
