@@ -115,8 +115,8 @@ def dictionary() -> str:
         f"{len(kpis)} KPIs. Ids are those of the source articles the definitions go back to; KPIs without one are "
         "variants. A value at any level and over any period is a sum of numerators, the ratio of two sums, a median, a "
         "number of different things, or the same of what stands at the period's end; never a mean of means.\n\n"
-        f"共 {len(kpis)} 个指标,没有编号的是变体。任何层级、任何期间的数值都是分子之和、两个和之比、中位数、不同对象的个数,"
-        "或期末状态的上述数值,不对平均数再求平均。",
+        f"共 {len(kpis)} 个指标,没有编号的是变体。任何层级、任何期间的数值都是分子之和、两个和之比、"
+        "中位数、不同对象的个数,或期末状态的上述数值,不对平均数再求平均。",
         _table(("name", "id", "中文", "English", "kind", "unit"), overview),
         *(entry(kpi) for kpi in kpis),
     ]
@@ -167,7 +167,8 @@ def _formula(kpi: Kpi) -> str:
 
 def _example(kpi: Kpi) -> str:
     example = kpi.example
-    assert example is not None, "every KPI of the catalogue has one"
+    if example is None:
+        raise ValueError(f"{kpi.name} has no worked example")
     found = f"{example.numerator:g}" + (f" ÷ {example.denominator:g}" if example.denominator is not None else "")
     tables = [f"`{name}`\n\n{_rows(rows)}" for name, rows in example.given.items()]
     closing = f"→ {example.person_id} in {example.period}: **{found}**. {example.because}"

@@ -215,8 +215,8 @@ def test_copies_logs_and_tables_without_rows_are_named_and_not_taken(small, tmp_
     (beside,) = [doubt for doubt in found.doubts if doubt.topic == "beside"]
     assert (beside.table, beside.candidates) == ("accounts", ("customer_backup",))
     text = (tmp_path / "acme.yaml").read_text(encoding="utf-8")
-    assert "# Tables without rows, therefore not written: wk_crm_achievement\n" in text
-    assert "# Tables looked at and not used: customer_backup\n" in text
+    assert "# 没有数据、因此没有写入的表:wk_crm_achievement\n" in text
+    assert "# 看过但未使用的表:customer_backup\n" in text
     states = {each["table"]: each["state"] for each in found.as_dict()["database"]["tables"]}
     assert {states[name] for name in ("wk_crm_business", "customer_backup")} == {"looked_at"}
     assert (states["wk_crm_achievement"], states["settings"]) == ("empty", "not_looked_at")
@@ -231,7 +231,7 @@ def test_what_is_not_looked_at_is_counted(small, tmp_path, monkeypatch):
     assert len(found.there.looks) == 8
     (note,) = found.as_dict()["notes"]
     assert "4 more tables may be of use" in note["text_en"]
-    assert "还有 4 张表" in note["text_zh"] and "4 more tables" in (tmp_path / "acme.yaml").read_text(encoding="utf-8")
+    assert "还有 4 张表" in note["text_zh"] and "还有 4 张表" in (tmp_path / "acme.yaml").read_text(encoding="utf-8")
 
 
 def test_a_table_of_the_same_name_in_another_schema_is_named_and_not_added(postgres, tmp_path, monkeypatch):  # noqa: F811

@@ -10,7 +10,7 @@ from typing import Any
 
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.scalarstring import SingleQuotedScalarString
+from ruamel.yaml.scalarstring import DoubleQuotedScalarString
 
 from kpi_research.language import Language, say
 from kpi_research.run.onboarding_choices import Choice
@@ -22,6 +22,8 @@ SHOWN = 60
 """Longest header or value in a comment."""
 SIMPLE_KEY = 60
 """Longer keys may be written on lines of their own, where no comment can follow them."""
+_MISREAD = re.compile("^:|[\x85\u2028\u2029\ufeff]")
+"""What YAML reads otherwise unless escaped: a colon that opens a value inside brackets, line ends of other kinds."""
 _UNSHOWN = re.compile(
     r"[^\x20-\x7e\xa0-\u200a\u2010-\u2027\u2030-\u205e\u2070-\ud7ff\uf900-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]+"
 )
@@ -141,8 +143,7 @@ def _flow(value: Any) -> Any:
     elif isinstance(value, list):
         made = CommentedSeq([_flow(child) for child in value])
     else:
-        # a colon at the beginning of a word opens a value inside brackets
-        return SingleQuotedScalarString(value) if isinstance(value, str) and value.startswith(":") else value
+        return DoubleQuotedScalarString(value) if isinstance(value, str) and _MISREAD.search(value) else value
     if len(repr(value)) < LINE and "\n" not in str(value):
         made.fa.set_flow_style()
     return made
