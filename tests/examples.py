@@ -1,15 +1,13 @@
 """Worked examples as canonical tables, and what they must give."""
 
 import datetime as dt
+from collections.abc import Mapping
 from dataclasses import replace
+from typing import Any
 
-import ibis
-import ibis.expr.types as ir
 import pandas as pd
 import pytest
 
-from kpi_research.crm.raw import RawTable
-from kpi_research.crm.reading import read_part
 from kpi_research.crm.tables import TABLES
 from kpi_research.kpis.definition import LEVELS, Example, Kpi
 from kpi_research.panel import Contributions, panel
@@ -18,17 +16,18 @@ from kpi_research.periods import Period, as_intervals
 ALL_OLD_ENOUGH = dt.date(2027, 6, 30)
 
 
-def tables_of(example: Example) -> dict[str, ir.Table]:
+def tables_of(example: Example) -> dict[str, pd.DataFrame]:
     """The example's rows as canonical tables, fields that it does not name being empty."""
-    engine = ibis.duckdb.connect()
-    tables = {}
-    for name, given in example.given.items():
-        columns = TABLES[name].columns
-        frame = pd.DataFrame([{column: row.get(column) for column in columns} for row in given], dtype="string")
-        text = engine.create_table(name, frame, schema=ibis.schema(dict.fromkeys(columns, "string")))
-        rows = read_part(TABLES[name], RawTable(text, name), 0, "Asia/Shanghai").rows
-        tables[name] = engine.create_table(f"{name}_typed", rows.select(list(columns)))
-    return tables
+    return {name: example_frame(name, rows) for name, rows in example.given.items()}
+
+
+def example_frame(table: str, rows: tuple[Mapping[str, Any], ...]) -> pd.DataFrame:
+    columns = TABLES[table].columns
+    frame = pd.DataFrame(list(rows), columns=list(columns))
+    times = [name for name, spec in columns.items() if spec.kind in ("date", "time")]
+    return frame.assign(
+        **{name: pd.to_datetime(frame[name], format="mixed").astype("datetime64[us]") for name in times}
+    )
 
 
 def assert_as_worked(parts: Contributions, kpi: Kpi) -> None:

@@ -4,7 +4,7 @@ import duckdb
 import ibis
 import pandas as pd
 import pytest
-from examples import ALL_OLD_ENOUGH, assert_as_worked
+from examples import ALL_OLD_ENOUGH, assert_as_worked, example_frame
 from servers import postgres, run_sql, sql_engine  # noqa: F401 - a fixture
 
 from kpi_research.crm.tables import TABLES
@@ -58,15 +58,6 @@ def write(address: str, schema: str, frames: dict[str, pd.DataFrame]) -> None:
     for name, frame in frames.items():
         frame.to_sql(name, engine, schema=schema, if_exists="append", index=False, chunksize=1000, method="multi")
     engine.dispose()
-
-
-def example_frame(table: str, rows) -> pd.DataFrame:
-    columns = TABLES[table].columns
-    frame = pd.DataFrame(list(rows), columns=list(columns))
-    times = [name for name, spec in columns.items() if spec.kind in ("date", "time")]
-    return frame.assign(
-        **{name: pd.to_datetime(frame[name], format="mixed").astype("datetime64[us]") for name in times}
-    )
 
 
 def in_place(database, schema: str, names) -> dict[str, ibis.Table]:
