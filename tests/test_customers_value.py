@@ -254,6 +254,10 @@ def test_renewals_are_expected_as_often_as_they_come():
         checked = calibrate(facts_of(terms_of(900, rng)), since=SINCE, upto=UPTO, rng=rng, resamples=1)
         checks.append(checked.checks.set_index("setting").loc["contractual"])
     checks = pd.DataFrame(checks)
+    print(
+        f"bias {checks['bias'].mean():+.3f}, sums inside "
+        f"{checks['purchases_actual'].between(checks['purchases_low'], checks['purchases_high']).sum()} of {len(checks)}"
+    )
     assert abs(checks["bias"].mean()) < 0.03
     assert checks["purchases_actual"].between(checks["purchases_low"], checks["purchases_high"]).sum() >= 7
     assert checks["value_actual"].between(checks["value_low"], checks["value_high"]).sum() >= 7
