@@ -27,7 +27,7 @@ from pyarrow import parquet
 from kpi_research.crm.engine import selections_apart
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel.build import contributions, covered, on_an_engine
+from kpi_research.panel.build import contributions, covered, on_an_engine, write_presence
 from kpi_research.panel.contributions import Contributions, Part, Piece
 from kpi_research.panel.queries import queries
 from kpi_research.periods import ONE_DAY, Period, working_days
@@ -71,7 +71,9 @@ def contributions_as_of(
             alike = [kpi for kpi in shared if kpi.matures_after_days == days]
             named = replace(part, name=f"{part.name}_after_{days}", kpis=tuple(kpi.name for kpi in alike))
             parts.append(_as_on_file(named, alike, rows, periods, full, country))
-    return replace(full, parts=tuple(parts), _keeps=keeps)
+    made = replace(full, parts=tuple(parts), _keeps=keeps)
+    write_presence(made)
+    return made
 
 
 def recorded_kpis(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> frozenset[str]:

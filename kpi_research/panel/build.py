@@ -24,8 +24,8 @@ from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel.contributions import ROSTER, Contributions, Part, Piece, base_tables
-from kpi_research.panel.queries import Query, queries
+from kpi_research.panel.contributions import PRESENCE, ROSTER, Contributions, Part, Piece, base_tables
+from kpi_research.panel.queries import COUNT, Query, column, queries
 from kpi_research.periods import ONE_DAY
 
 ROSTER_TABLES = ("people", "assignments")
@@ -86,6 +86,7 @@ def contributions(
     begun = pd.DataFrame({"person_id": people if first else [], "day": pd.Timestamp(first or until)})
     known = {name: rows[name].to_pandas() for name in ROSTER_TABLES if name in rows}
     roster(known, begun, country=country, until=until).to_parquet(folder / ROSTER)
+    write_presence(made)
     return replace(made, since=first)
 
 
@@ -172,6 +173,22 @@ def _begins(crm: Crm, kpis: Sequence[Kpi]) -> dict[str, dt.date]:
     looked_back = {kpi.needs[0] for kpi in kpis if kpi.history_days} & set(BEGINNINGS)
     first = {name: getattr(crm, name)[BEGINNINGS[name]].min().to_pyarrow().as_py() for name in sorted(looked_back)}
     return {name: time.date() for name, time in first.items() if time is not None}
+
+
+def write_presence(made: Contributions) -> None:
+    """Put beside the parts who has rows in which table on which day; what merely holds shows nobody at work."""
+    rows = ["SELECT ''::VARCHAR AS person_id, TIMESTAMP '1970-01-01' AS day, '' AS base WHERE false"]
+    for part in (part for part in made.parts if part.aggregation != "at_end"):
+        counted: dict[str, list[str]] = {}
+        for place, kpi in enumerate(part.kpis):
+            is_there = f"{column(COUNT, place)} > 0" if part.aggregation == "sum" else "true"
+            counted.setdefault(made.base_tables[kpi], []).append(is_there)
+        for base, conditions in counted.items():
+            where = " OR ".join(conditions)
+            rows.append(f"SELECT person_id, day, '{base}' FROM ({made.rows_of(part)}) WHERE {where}")  # noqa: S608
+    with duckdb.connect() as engine:
+        found = engine.sql(f"SELECT DISTINCT * FROM ({' UNION ALL '.join(rows)}) ORDER BY ALL")  # noqa: S608
+        found.write_parquet(str(made.folder / PRESENCE))
 
 
 def _first_day_and_people(made: Contributions) -> tuple[dt.date | None, list[str]]:

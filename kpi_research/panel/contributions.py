@@ -21,6 +21,8 @@ from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, column
 from kpi_research.periods import ONE_DAY
 
 ROSTER = "roster.parquet"
+PRESENCE = "presence.parquet"
+"""`person_id, day, base`: who has rows in which table on which day, of those that KPIs count."""
 
 
 @dataclass(frozen=True)

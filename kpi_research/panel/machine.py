@@ -13,7 +13,7 @@ import pandas as pd
 
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.kpis.definition import Level
-from kpi_research.panel.contributions import ROSTER, Contributions, Part
+from kpi_research.panel.contributions import PRESENCE, ROSTER, Contributions, Part
 from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, SUM_DECIMALS, column
 
 COMPANY = "company"
@@ -43,9 +43,11 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     rows).
     """
     with duckdb.connect() as engine:
-        for part in parts.parts:
+        asked = _asked(parts, level)
+        for part in asked:
             engine.sql(parts.rows_of(part)).create_view(part.name)
         engine.read_parquet(str(parts.folder / ROSTER)).create_view("roster")
+        engine.read_parquet(str(parts.folder / PRESENCE)).create_view("presence")
         engine.register("intervals", intervals[["period", "start", "end"]])
         engine.register("kpis", _about(parts, level))
         engine.register("chosen", pd.DataFrame({"id": parts.only_entities}, dtype="string"))
@@ -53,7 +55,8 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
             'CREATE TABLE day_in AS SELECT day, period FROM intervals, range(start, "end", INTERVAL 1 DAY) days(day)'
         )
         engine.execute(f"CREATE TABLE members AS {_members(parts)}")
-        engine.execute(f"CREATE TABLE sums AS {_sums(parts, level)}")
+        engine.execute(f"CREATE TABLE sums AS {_sums(asked, parts, level)}")
+        engine.execute(f"CREATE TABLE seen AS {_seen(parts, level)}")
         rows = engine.execute(_PANEL.format(entity=_entity(level, "members")), {
             "level": level, "ends": pd.Timestamp(parts.until_end),
         })  # fmt: skip
@@ -111,38 +114,50 @@ def _entity(level: Level, rows: str) -> str:
     return f"'{COMPANY}'" if level == "company" else f"coalesce({rows}.team_id, '{UNASSIGNED}')"
 
 
-def _sums(parts: Contributions, level: Level) -> str:
-    """`entity_id, period, kpi, numerator, denominator, n, is_held`: what is held does not show who was at work."""
-    selected = [*_selections(parts, level)]
-    none = "SELECT '' AS entity_id, '' AS period, '' AS kpi, 0.0 AS numerator, 0.0 AS denominator, 0.0 AS n, false AS is_held"
+def _asked(parts: Contributions, level: Level) -> list[Part]:
+    """The parts that hold a KPI that is asked for."""
+    names = {kpi.name for kpi in parts.kpis if level in kpi.levels}
+    return [part for part in parts.parts if not names.isdisjoint(part.kpis)]
+
+
+def _seen(parts: Contributions, level: Level) -> str:
+    """`entity_id, period, base`: who has any row in a period, and in which table."""
+    presence = f"SELECT {_entity(level, 'own')} AS entity_id, period, base FROM {_own('presence', parts, level)}"
+    return f"SELECT DISTINCT * FROM ({presence})"
+
+
+def _sums(asked: list[Part], parts: Contributions, level: Level) -> str:
+    """`entity_id, period, kpi, numerator, denominator, n`."""
+    selected = [*_selections(asked, parts, level)]
+    none = "SELECT '' AS entity_id, '' AS period, '' AS kpi, 0.0 AS numerator, 0.0 AS denominator, 0.0 AS n"
     return " UNION ALL ".join(selected) if selected else f"{none} WHERE false"
 
 
-def _selections(parts: Contributions, level: Level) -> Iterator[str]:
-    for part in parts.parts:
+def _selections(asked: list[Part], parts: Contributions, level: Level) -> Iterator[str]:
+    for part in asked:
         if part.aggregation == "sum":
-            rows = f"SELECT {_entity(level, 'own')} AS entity_id, period, {_added(part)} FROM {_own(part, parts, level)} GROUP BY ALL"
-            yield f"SELECT *, false AS is_held FROM ({_unpivoted(rows, part)}) WHERE {_ANYTHING}"
+            rows = f"SELECT {_entity(level, 'own')} AS entity_id, period, {_added(part)} FROM {_own(part.name, parts, level)} GROUP BY ALL"
+            yield f"SELECT * FROM ({_unpivoted(rows, part)}) WHERE {_ANYTHING}"
         elif part.aggregation == "at_end":
-            yield f"SELECT *, true AS is_held FROM ({_unpivoted(_held(part, parts, level), part)}) WHERE {_ANYTHING}"
+            yield f"SELECT * FROM ({_unpivoted(_held(part, parts, level), part)}) WHERE {_ANYTHING}"
         else:
             figure = "median(value)" if part.aggregation == "median" else "count(DISTINCT value)::DOUBLE"
             yield (
                 f"SELECT {_entity(level, 'own')} AS entity_id, period, '{part.kpis[0]}' AS kpi, {figure} AS numerator, "
-                f"NULL::DOUBLE AS denominator, count(*)::DOUBLE AS n, false AS is_held FROM {_own(part, parts, level)} "
+                f"NULL::DOUBLE AS denominator, count(*)::DOUBLE AS n FROM {_own(part.name, parts, level)} "
                 "GROUP BY ALL"
             )
 
 
-def _own(part: Part, parts: Contributions, level: Level) -> str:
-    """A part's rows with their period, and their team where it is needed."""
+def _own(name: str, parts: Contributions, level: Level) -> str:
+    """A table's rows with their period, and their team where it is needed."""
     narrowed = parts.only_level
     if level != "team" and narrowed != "team":
         where = " WHERE person_id IN (SELECT id FROM chosen)" if narrowed == "person" else ""
-        return f"(SELECT * FROM {part.name} JOIN day_in USING (day){where}) own"
+        return f"(SELECT * FROM {name} JOIN day_in USING (day){where}) own"
     kind = "JOIN" if narrowed == "team" else "LEFT JOIN"
     where = " WHERE person_id IN (SELECT id FROM chosen)" if narrowed == "person" else ""
-    return f"(SELECT * FROM {part.name} JOIN day_in USING (day) {kind} members USING (person_id, day){where}) own"
+    return f"(SELECT * FROM {name} JOIN day_in USING (day) {kind} members USING (person_id, day){where}) own"
 
 
 def _added(part: Part) -> str:
@@ -196,7 +211,6 @@ _PANEL = """
         SELECT {entity} AS entity_id, period, sum(working) AS working_days FROM members JOIN day_in USING (day)
         GROUP BY ALL HAVING sum(working) > 0
     ),
-    seen AS (SELECT DISTINCT entity_id, period, base FROM sums JOIN kpis USING (kpi) WHERE NOT is_held),
     active AS (SELECT DISTINCT entity_id, period FROM seen),
     present AS (
         SELECT * FROM exposure
