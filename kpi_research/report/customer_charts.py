@@ -38,7 +38,9 @@ def month_curves(rows: pd.DataFrame, language: Language, *, caption: str = "") -
     colours: tuple[Colour, ...] = ("accent", "good", "fair")
     described = []
     for (name, group), colour, words in zip(groups, itertools.cycle(colours), ends, strict=False):
-        cells = records_of(group)
+        # one stroke from change to change: many short ones in a row look like a dotted line
+        moves = group["share"].ne(group["share"].shift()) | (group["months"] == group["months"].max())
+        cells = records_of(group[moves])
         points = [(x(row["months"]), y(row["share"])) for row in cells]
         flat = [((a[0], a[1]), (b[0], a[1])) for a, b in itertools.pairwise(points)]
         up = [((b[0], a[1]), (b[0], b[1])) for a, b in itertools.pairwise(points)]
