@@ -16,6 +16,8 @@ from kpi_research.customers.bgnbd import Histories
 from kpi_research.customers.gamma_gamma import Spending
 from kpi_research.customers.maximum import lowest
 
+pytestmark = pytest.mark.slow
+
 TYPICAL = np.array([1.3, 5.0, 1.8, 2.2])
 positive = st.floats(-1.5, 2.5).map(np.exp)
 theta_of = st.tuples(positive, st.floats(0, 4).map(np.exp), positive, positive).map(np.array)

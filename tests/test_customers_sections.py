@@ -17,6 +17,8 @@ from kpi_research.report.tables import block_json
 from kpi_research.run import customers as stored_customers
 from kpi_research.run.pages import open_page
 
+pytestmark = pytest.mark.slow
+
 SECTIONS = ("customer_retention", "customer_value", "customer_voice")
 FORBIDDEN = re.compile(r"\bnan\b|\bNone\b|NaT|\bp\s*[=<]\s*0|\{[a-z_]+\}", re.IGNORECASE)
 JARGON = re.compile(r"BG/NBD|gamma|Kaplan|bootstrap|confidence interval|置信", re.IGNORECASE)
@@ -64,7 +66,14 @@ def words(block):
     return [block.title, *block.text, *block.notes, *([block.figure.caption] if block.figure else [])]
 
 
-def with_nasty_customers(tmp_path):
+@pytest.fixture(scope="module")
+def small(tmp_path_factory):
+    """Path of the small client's file; reading it once is most of what these tests cost."""
+    return write_client(tmp_path_factory.mktemp("small"), small_tables())
+
+
+@pytest.fixture(scope="module")
+def nasty(tmp_path_factory):
     """Five customers of each person with names that want to be markup, whose contracts end in May."""
     tables = small_tables()
     accounts, contracts = [tables["accounts.csv"].rstrip()], [tables["contracts.csv"].rstrip()]
@@ -75,12 +84,24 @@ def with_nasty_customers(tmp_path):
             contracts.append(f"KN{person}{number},N{person}{number},{person},2025-05-10,{5000 + number},new,2026-05-09")
     contracts.append("KR,A1,P1,2025-07-01,9000,renewal,2026-06-15")
     tables |= {"accounts.csv": "\n".join(accounts) + "\n", "contracts.csv": "\n".join(contracts) + "\n"}
-    return write_client(tmp_path, tables)
+    return write_client(tmp_path_factory.mktemp("nasty"), tables)
+
+
+@pytest.fixture(scope="module")
+def without_orders(tmp_path_factory):
+    tables = {k: v for k, v in small_tables().items() if k not in ("contracts.csv", "surveys.csv")}
+    return write_client(tmp_path_factory.mktemp("without"), tables)
+
+
+@pytest.fixture(scope="module")
+def without_owners(tmp_path_factory):
+    tables = small_tables() | {"accounts.csv": "account_id,name\nA1,x\nA2,y\nA3,z\n"}
+    return write_client(tmp_path_factory.mktemp("owners"), tables)
 
 
 @pytest.mark.parametrize("team", ["T01", "../../x", "T03", None])
-def test_every_section_says_something_or_why_not(small_client, team, language):
-    for block in blocks_of(opened(small_client, team, language)).values():
+def test_every_section_says_something_or_why_not(small, team, language):
+    for block in blocks_of(opened(small, team, language)).values():
         assert block.status in ("ok", "no_data", "warning")
         assert block.text and not [text for text in words(block) if FORBIDDEN.search(text) or JARGON.search(text)]
         html = block_html(block, language, currency="CNY")
@@ -88,8 +109,8 @@ def test_every_section_says_something_or_why_not(small_client, team, language):
         json.dumps(block_json(block, language, currency="CNY"), allow_nan=False)
 
 
-def test_a_page_holds_only_its_teams_customers_and_their_names_are_text(tmp_path, language):
-    path = with_nasty_customers(tmp_path)
+def test_a_page_holds_only_its_teams_customers_and_their_names_are_text(nasty, language):
+    path = nasty
     mine = blocks_of(opened(path, "T01", language))["customers_due"]
     html = block_html(mine, language, currency="CNY")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html and "<script" not in html and "<img" not in html
@@ -100,8 +121,8 @@ def test_a_page_holds_only_its_teams_customers_and_their_names_are_text(tmp_path
     assert "P1 " not in "".join(block_html(block, language, currency="CNY") for block in blocks_of(other).values())
 
 
-def test_single_customers_of_the_whole_company_are_for_analysts(tmp_path):
-    path = with_nasty_customers(tmp_path)
+def test_single_customers_of_the_whole_company_are_for_analysts(nasty):
+    path = nasty
     assert opened(path, None).data.customers.customers.empty
     assert "customers_due" not in blocks_of(opened(path, None))
     analyst = blocks_of(opened(path, None, audience="analyst"))
@@ -152,20 +173,15 @@ def test_a_team_adds_nothing_to_what_it_was_fitted_to(simulated, monkeypatch):
         client.customer_value(period="2026Q3", team="T1")
 
 
-def test_a_client_without_contracts_and_surveys_says_so(tmp_path, language):
-    tables = {k: v for k, v in small_tables().items() if k not in ("contracts.csv", "surveys.csv")}
-    path = write_client(tmp_path, tables)
-    for block in blocks_of(opened(path, "T01", language)).values():
+def test_a_client_without_contracts_and_surveys_says_so(without_orders, language):
+    for block in blocks_of(opened(without_orders, "T01", language)).values():
         assert block.status == "no_data" and block.text
     with pytest.raises(InputError, match="neither contracts nor surveys|既没有合同表"):
-        kr.open_client(path).customer_value(period="2026Q1")
+        kr.open_client(without_orders).customer_value(period="2026Q1")
 
 
-def test_accounts_without_owners_cannot_be_told_apart_by_team(tmp_path, language):
-    tables = small_tables()
-    tables["accounts.csv"] = "account_id,name\nA1,x\nA2,y\nA3,z\n"
-    path = write_client(tmp_path, tables)
-    for block in blocks_of(opened(path, "T01", language)).values():
+def test_accounts_without_owners_cannot_be_told_apart_by_team(without_owners, language):
+    for block in blocks_of(opened(without_owners, "T01", language)).values():
         assert block.status == "no_data"
-    company = blocks_of(opened(path, None, language))
+    company = blocks_of(opened(without_owners, None, language))
     assert company["customer_voice"].status == "ok"

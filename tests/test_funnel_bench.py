@@ -15,6 +15,8 @@ from kpi_research.funnel.outlook import outlook
 from kpi_research.funnel.steps import windows
 from kpi_research.proportion import wilson
 
+pytestmark = pytest.mark.slow
+
 COMPANIES = 24
 WINDOW = 90
 QUARTER = {"start": pd.Timestamp("2025-10-01"), "end": pd.Timestamp("2026-01-01")}

@@ -20,6 +20,8 @@ from kpi_research.report.page import build, sections
 from kpi_research.report.tables import block_json
 from kpi_research.run.pages import open_page
 
+pytestmark = pytest.mark.slow
+
 NAMES = ("funnel", "funnel_open", "funnel_forecast", "funnel_time", "funnel_contact", "funnel_groups")
 BROKEN = re.compile(r"\bnan\b|\bNone\b|NaT|\{[a-z_]+\}")
 SIMULATED = """\

@@ -25,7 +25,7 @@ from kpi_research.run.settings import Notebook
 from kpi_research.run.studies import study_of
 
 HISTORY_QUARTERS = 8
-WITH_FUNNEL: tuple[Notebook, ...] = ("appraisal", "evidence")
+WITH_FUNNEL: tuple[Notebook, ...] = ("appraisal",)
 
 
 def open_page(
