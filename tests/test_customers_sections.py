@@ -110,22 +110,20 @@ def test_every_section_says_something_or_why_not(small, team, language):
 
 
 def test_a_page_holds_only_its_teams_customers_and_their_names_are_text(nasty, language):
-    path = nasty
-    mine = blocks_of(opened(path, "T01", language))["customers_due"]
+    mine = blocks_of(opened(nasty, "T01", language))["customers_due"]
     html = block_html(mine, language, currency="CNY")
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html and "<script" not in html and "<img" not in html
     assert "P1 " in html and "P2 " in html and "P3 " not in html
     assert mine.facts["n"] == 11, "five of each, and the renewal"
-    other = opened(path, "../../x", language)
+    other = opened(nasty, "../../x", language)
     assert set(other.data.customers.customers["owner_id"]) == {"P3"}
     assert "P1 " not in "".join(block_html(block, language, currency="CNY") for block in blocks_of(other).values())
 
 
 def test_single_customers_of_the_whole_company_are_for_analysts(nasty):
-    path = nasty
-    assert opened(path, None).data.customers.customers.empty
-    assert "customers_due" not in blocks_of(opened(path, None))
-    analyst = blocks_of(opened(path, None, audience="analyst"))
+    assert opened(nasty, None).data.customers.customers.empty
+    assert "customers_due" not in blocks_of(opened(nasty, None))
+    analyst = blocks_of(opened(nasty, None, audience="analyst"))
     assert "customers_due" in analyst and "customer_cohorts" in analyst
 
 

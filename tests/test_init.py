@@ -233,7 +233,7 @@ def test_hostile_headers_and_values_stay_what_they_are(tmp_path):
     ),
     stage=st.text(min_size=1, max_size=20),
 )
-@example(owner=":0", stage=":0")
+@example(owner=":0", stage="?0")
 @example(owner="0", stage="a\x85b\u2028c")
 def test_any_text_gives_a_file_that_says_the_same(tmp_path_factory, owner, stage):
     """Written without a reader in between: whatever stands in a mapping comes back out of the file."""

@@ -26,6 +26,8 @@ from kpi_research.sources.mapping import DatabaseSource, TableMapping
 from kpi_research.sources.read import read_source
 from kpi_research.sources.workspace import Workspace
 
+pytestmark = pytest.mark.slow
+
 EXPORTS = Path(__file__).with_name("exports")
 RECORDED = sorted(path.parent for path in EXPORTS.glob("*/expected.json") if list(path.parent.glob("*.csv")))
 WUKONG = EXPORTS / "wukong"

@@ -22,8 +22,8 @@ SHOWN = 60
 """Longest header or value in a comment."""
 SIMPLE_KEY = 60
 """Longer keys may be written on lines of their own, where no comment can follow them."""
-_MISREAD = re.compile("^:|[\x85\u2028\u2029\ufeff]")
-"""What YAML reads otherwise unless escaped: a colon that opens a value inside brackets, line ends of other kinds."""
+_MISREAD = re.compile("^[:?]|[\x85\u2028\u2029\ufeff]")
+"""What YAML reads otherwise unless escaped: marks that open a key or value inside brackets, other line ends."""
 _UNSHOWN = re.compile(
     r"[^\x20-\x7e\xa0-\u200a\u2010-\u2027\u2030-\u205e\u2070-\ud7ff\uf900-\ufefe\uff00-\ufffd\U00010000-\U0010ffff]+"
 )
