@@ -16,7 +16,7 @@ from kpi_research.run.pages import open_page
 
 MANAGER = ("headline", "scores", "people", "trend", "activities", "quality", "reading")
 ANALYST = ("evidence_headline", "findings", "truth", "league", "quality", "plan")
-FORBIDDEN = re.compile(r"\bnan\b|\bNone\b|NaT|\bp\s*[=<]\s*0|\{[a-z_]+\}", re.IGNORECASE)
+FORBIDDEN = re.compile(r"\bnan\b|\bNone\b|\bNaT\b|\bp\s*[=<]\s*0|\{[a-z_]+\}", re.IGNORECASE)
 
 
 @pytest.fixture(params=LANGUAGES)

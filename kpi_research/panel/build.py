@@ -28,6 +28,9 @@ from kpi_research.panel.contributions import PRESENCE, ROSTER, Contributions, Pa
 from kpi_research.panel.queries import COUNT, Query, column, queries
 from kpi_research.periods import ONE_DAY
 
+NO_WORK = frozenset({"targets", "ratings", "people", "channels"})
+"""Tables whose rows are no trace of work: a target ends in a quarter in which nobody recorded anything. Nor is what a
+definition that looks back counts long after it happened."""
 ROSTER_TABLES = ("people", "assignments")
 EVENT_TIMES = {
     "contracts": "signed_at",
@@ -177,10 +180,13 @@ def _begins(crm: Crm, kpis: Sequence[Kpi]) -> dict[str, dt.date]:
 
 def write_presence(made: Contributions) -> None:
     """Put beside the parts who has rows in which table on which day; what merely holds shows nobody at work."""
+    shown = {kpi.name for kpi in made.kpis if not kpi.history_days and kpi.needs[0] not in NO_WORK}
     rows = ["SELECT ''::VARCHAR AS person_id, TIMESTAMP '1970-01-01' AS day, '' AS base WHERE false"]
     for part in (part for part in made.parts if part.aggregation != "at_end"):
         counted: dict[str, list[str]] = {}
         for place, kpi in enumerate(part.kpis):
+            if kpi not in shown:
+                continue
             is_there = f"{column(COUNT, place)} > 0" if part.aggregation == "sum" else "true"
             counted.setdefault(made.base_tables[kpi], []).append(is_there)
         for base, conditions in counted.items():
