@@ -361,6 +361,13 @@ def test_medians_and_distinct_counts_are_those_of_the_rows():
     }  # fmt: skip
 
 
+def test_what_was_entered_before_anything_happened_does_not_begin_the_record():
+    account = table("accounts", account_id=["A"], owner_id=["P1"], created_at=pd.to_datetime(["2019-05-01"]))
+    parts = contributions(one_person("2026-02-01", accounts=account), list(catalogue().values()))
+    assert parts.since == dt.date(2026, 1, 1)
+    assert parts.roster["day"].min() == pd.Timestamp("2026-01-01")
+
+
 def test_asking_for_fewer_kpis_changes_nothing_of_them(parts):
     wanted = ["signed_amount", "nps", "visits"]
     some = panel(parts.only(wanted), as_intervals(QUARTERS), "person")

@@ -6,16 +6,9 @@ from pathlib import Path
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from kpi_research.kpis.custom import Label
+
 TEMPLATES = Path(__file__).parent / "templates"
-
-
-class Label(BaseModel):
-    """A name in both languages."""
-
-    model_config = ConfigDict(extra="forbid", frozen=True)
-
-    zh: str = Field(min_length=1)
-    en: str = Field(min_length=1)
 
 
 class SchemeItem(BaseModel):

@@ -3,18 +3,14 @@
 References
 ----------
 Kaplan, E. L. & Meier, P. (1958). Nonparametric estimation from incomplete observations. JASA 53(282), 457-481.
-Kalbfleisch, J. D. & Prentice, R. L. (1980). The statistical analysis of failure time data. Wiley. Section 1.4 has the
-interval on the scale log(-log S), which stays between 0 and 1.
 """
 
 from __future__ import annotations
 
-from statistics import NormalDist
-
 import numpy as np
 import pandas as pd
 
-from kpi_research.policy import INTERVAL_LEVEL
+from kpi_research.proportion import share_interval
 
 CURVE_COLUMNS = ["time", "at_risk", "events", "censored", "survival", "low", "high"]
 
@@ -80,11 +76,7 @@ def at(curve: pd.DataFrame, time: float) -> pd.Series:
 
 
 def _interval(survival: np.ndarray, greenwood: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Greenwood's variance on the scale log(-log S); 1 and 0 have no interval on it."""
-    z = NormalDist().inv_cdf(0.5 + INTERVAL_LEVEL / 2)
-    inside = (survival > 0) & (survival < 1)
-    log_survival = np.log(np.where(inside, survival, 0.5))
-    half = z * np.sqrt(np.where(inside, greenwood, 0.0)) / np.abs(log_survival)
-    low = np.where(inside, np.exp(log_survival * np.exp(half)), np.where(survival == 1, 1.0, np.nan))
-    high = np.where(inside, np.exp(log_survival * np.exp(-half)), np.where(survival == 1, 1.0, np.nan))
-    return low, high
+    """Where nobody was lost yet nothing is unsure; where nobody is left nothing is known of the spread."""
+    errors = np.multiply(survival, np.sqrt(greenwood), out=np.zeros_like(survival), where=survival > 0)
+    lost_low, lost_high = share_interval(1 - survival, errors)
+    return np.where(survival == 1, 1.0, 1 - lost_high), np.where(survival == 1, 1.0, 1 - lost_low)

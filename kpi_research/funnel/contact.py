@@ -7,9 +7,10 @@ import pandas as pd
 
 from kpi_research.funnel.records import Records
 from kpi_research.funnel.steps import DAY, well_observed
-from kpi_research.funnel.survival import NEXT, curves, share_interval, survival_errors
+from kpi_research.funnel.survival import NEXT, curves, survival_errors
 from kpi_research.kpis.process import SECOND_CONTACT_DAYS
 from kpi_research.policy import MIN_DENOMINATOR
+from kpi_research.proportion import share_interval
 
 CONTACT_CURVE_COLUMNS = ["days", "at_risk", "contacted", "ci_low", "ci_high", "is_rule", "n", "status"]
 DAYS_SHOWN = 30

@@ -18,10 +18,10 @@ from kpi_research.funnel.survival import (
     median_days,
     median_interval,
     restricted_mean,
-    share_interval,
     survival_errors,
 )
 from kpi_research.policy import MIN_DENOMINATOR
+from kpi_research.proportion import share_interval
 
 CURVE_COLUMNS = ["part", "place", "stage", "kind", "end", "days", "at_risk", "share", "ci_low", "ci_high"]
 DURATION_COLUMNS = [

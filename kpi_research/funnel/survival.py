@@ -7,11 +7,10 @@ needs the same curve under hundreds of weights at once, and light commands must 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from statistics import NormalDist
 
 import numpy as np
 
-from kpi_research.policy import INTERVAL_LEVEL
+from kpi_research.proportion import share_interval
 
 Array = np.ndarray
 WAITING, NEXT, LOST = 0, 1, 2
@@ -150,23 +149,6 @@ def survival_errors(found: Curves) -> Array:
     with np.errstate(divide="ignore", invalid="ignore"):
         terms = np.where(n > ended, ended / (n * (n - ended)), 0.0)
     return np.asarray(found.survival * np.sqrt(terms.cumsum()))
-
-
-def share_interval(share: Array, error: Array) -> tuple[Array, Array]:
-    """Interval of an incidence or of one minus a survival, inside 0 and 1, on the scale log(-log(1 - share)).
-
-    Notes
-    -----
-    J. D. Kalbfleisch and R. L. Prentice (1980), The Statistical Analysis of Failure Time Data, 1.3. Where the share or
-    its error is zero nothing is known of its spread: null.
-    """
-    z = NormalDist().inv_cdf(0.5 + INTERVAL_LEVEL / 2)
-    rest = 1 - share
-    with np.errstate(divide="ignore", invalid="ignore"):
-        spread = np.exp(z * error / (rest * np.log(rest)))
-        low, high = 1 - rest**spread, 1 - rest ** (1 / spread)
-    known = (share > 0) & (share < 1) & (error > 0)
-    return np.where(known, low, np.nan), np.where(known, high, np.nan)
 
 
 def median_days(found: Curves) -> float:

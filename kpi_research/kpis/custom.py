@@ -22,7 +22,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Aggregation, Direction, Kind, Kpi, Nature, Unit
 from kpi_research.kpis.parts import each_row, share_of
-from kpi_research.language import Bilingual
+from kpi_research.language import LANGUAGES, Bilingual, say
 
 WHO_WHEN = {
     "activities": ("person_id", "occurred_at"),
@@ -36,12 +36,10 @@ WHO_WHEN = {
 }
 """Tables that a client's KPI may count: whose a row is, and its time, where the file names no others."""
 FIGURES = ("sum", "mean", "share", "median", "distinct")
-MARK = Bilingual("(自定义)", " (own definition)")
-"""Stands behind the label of what a client has defined, also where it takes the place of a KPI of the catalogue."""
 
 
-class Words(BaseModel):
-    """A text in both languages."""
+class Label(BaseModel):
+    """A text in both languages, as a client file has it."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
     zh: str = Field(min_length=1)
@@ -104,8 +102,8 @@ class CustomKpi(BaseModel):
     """
 
     model_config = ConfigDict(extra="forbid", frozen=True)
-    label: Words
-    meaning: Words
+    label: Label
+    meaning: Label
     table: str
     where: Conditions = {}
     sum: str | None = None
@@ -175,7 +173,8 @@ def _problems(name: str, given: CustomKpi, where: str) -> Iterator[Problem]:
 def _kpi(name: str, given: CustomKpi) -> Kpi:
     who, when = WHO_WHEN[given.table]
     numerator, denominator, aggregation = _figure(given)
-    label = Bilingual(given.label.zh + MARK.zh, given.label.en + MARK.en)
+    # on every page, also where it takes the place of a KPI of the catalogue
+    label = Bilingual(*(say("kpi.own", each, label=getattr(given.label, each)) for each in LANGUAGES))
     return Kpi(
         id="",
         name=name,

@@ -3,9 +3,8 @@
 A panel by the time of what happened knows what was entered months later, when the result was known; one that predicts
 must not. So every period is computed a second time from the rows recorded by its end and a few days of grace; where a
 definition waits for a window to close, by the end of that window and the same grace. Rows without a time of recording
-are not known to have been there. Tables that keep none at all are taken as they are; the
-KPIs that rest on such tables alone are the same in both panels and say nothing of back-dating: `recorded_kpis` names
-the others.
+are not known to have been there. Tables that keep none at all are taken as they are; the KPIs that rest on such tables
+alone are the same in both panels and say nothing of back-dating: `recorded_kpis` names the others.
 
 Source: bitemporal as-of tables, R. T. Snodgrass (1999), Developing Time-Oriented Database Applications in SQL, ch. 10.
 """
@@ -13,9 +12,8 @@ Source: bitemporal as-of tables, R. T. Snodgrass (1999), Developing Time-Oriente
 from __future__ import annotations
 
 import datetime as dt
-import tempfile
+import functools
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
 from pathlib import Path
 
 import ibis.expr.operations as ops
@@ -27,8 +25,9 @@ from pyarrow import parquet
 from kpi_research.crm.engine import selections_apart
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel.build import contributions, covered, on_an_engine, write_presence
+from kpi_research.panel.build import Home, completed, computed, covered, last_day, measurable, on_an_engine
 from kpi_research.panel.contributions import Contributions, Part, Piece
+from kpi_research.panel.presence import presence
 from kpi_research.panel.queries import queries
 from kpi_research.periods import ONE_DAY, Period, working_days
 from kpi_research.policy import GRACE_WORKING_DAYS
@@ -56,24 +55,19 @@ def contributions_as_of(
     periods
         Of one grain, without gaps. Panels of these periods are right; others would mix what was known when.
     """
-    keeps = None if folder else tempfile.TemporaryDirectory(prefix="kpi-as-of-")
-    folder = folder or Path(keeps.name if keeps else "")
+    home = Home(folder)
     rows = on_an_engine(tables)
-    full = contributions(rows, kpis, country=country, until=until, folder=folder)
-    timed = _timed(rows)
-    parts: list[Part] = []
-    for part in full.parts:
-        shared = [kpi for kpi in kpis if kpi.name in part.kpis]
-        if timed.isdisjoint(_tables_of(shared)):
-            parts.append(part)
-            continue
-        for days in sorted({kpi.matures_after_days for kpi in shared}):
-            alike = [kpi for kpi in shared if kpi.matures_after_days == days]
-            named = replace(part, name=f"{part.name}_after_{days}", kpis=tuple(kpi.name for kpi in alike))
-            parts.append(_as_on_file(named, alike, rows, periods, full, country))
-    made = replace(full, parts=tuple(parts), _keeps=keeps)
-    write_presence(made)
-    return made
+    until = until or last_day(rows)
+    recorded, crm = recorded_kpis(rows, kpis), Crm({name: covered(name, each, until) for name, each in rows.items()})
+    able = measurable(kpis, crm)
+    recorded_in = _timed(rows)
+    parts = [*computed(crm, [kpi for kpi in able if kpi.name not in recorded], until, home.folder)]
+    timed = [kpi for kpi in able if kpi.name in recorded]
+    for days in sorted({kpi.matures_after_days for kpi in timed}):
+        alike = [kpi for kpi in timed if kpi.matures_after_days == days]
+        parts += _as_on_file(alike, rows, recorded_in, periods, until=until, country=country, folder=home.folder)
+    seen = [_seen(rows, recorded_in, period, until, country) for period in periods]
+    return completed(tuple(parts), kpis, rows, home, seen, country=country, since=None, until=until)
 
 
 def recorded_kpis(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> frozenset[str]:
@@ -107,43 +101,66 @@ def _tables_of(kpis: Sequence[Kpi]) -> set[str]:
 
 
 def _as_on_file(
-    part: Part,
     kpis: Sequence[Kpi],
     tables: Mapping[str, ir.Table],
+    timed: frozenset[str],
     periods: Sequence[Period],
-    full: Contributions,
+    *,
+    until: dt.date,
     country: str,
-) -> Part:
-    """A part whose days are computed period by period, each from the rows on file then."""
-    pieces, before = [], None
-    timed, window = _timed(tables), ONE_DAY * kpis[0].matures_after_days
+    folder: Path,
+) -> list[Part]:
+    """The parts of KPIs that wait for the same window, period by period, each from the rows on file then."""
+    window = ONE_DAY * kpis[0].matures_after_days
+    parts: dict[str, Part] = {}
+    held: dict[str, pd.DataFrame] = {}
     for number, period in enumerate(periods):
-        then = pd.Timestamp(on_file_until(period.end + window, country) + ONE_DAY)
-        known = {name: _recorded_before(then, table) if name in timed else table for name, table in tables.items()}
-        crm = Crm({name: covered(name, table, full.until) for name, table in known.items()})
-        last = min(period.end - ONE_DAY, full.until)
-        with selections_apart():
-            if part.aggregation == "at_end":
-                now = _held(crm, kpis, last)
-                rows, before = _changed(before, now, last), now
-            else:
-                (query,) = queries(crm, kpis, full.until, since=lambda _, first=period.start: first)  # type: ignore[misc]
-                rows = query.rows.filter(query.rows.day <= pd.Timestamp(last)).to_pyarrow()
-        piece = Piece(f"{part.name}_{number}.parquet", period.start, period.end - ONE_DAY)
-        parquet.write_table(rows.sort_by([(name, "ascending") for name in rows.column_names]), full.folder / piece.file)
-        pieces.append(piece)
-    return replace(part, pieces=tuple(pieces))
+        crm = _on_file(tables, timed, on_file_until(period.end + window, country), until)
+        last = min(period.end - ONE_DAY, until)
+        for place, query in enumerate(queries(crm, kpis, until, since=functools.partial(_first_day, period))):
+            name = f"as_of_{window.days}_{place}"
+            rows = query.rows.filter(query.rows.day <= pd.Timestamp(last))
+            with selections_apart():
+                if query.aggregation == "at_end":
+                    now = _held(rows)
+                    found, held[name] = _changed(held.get(name), now, last), now
+                else:
+                    found = rows.to_pyarrow()
+            piece = Piece(f"{name}_{number}.parquet", period.start, period.end - ONE_DAY)
+            parquet.write_table(
+                found.sort_by([(each, "ascending") for each in found.column_names]), folder / piece.file
+            )
+            before = parts[name].pieces if name in parts else ()
+            parts[name] = Part(name, query.aggregation, tuple(kpi.name for kpi in query.kpis), (*before, piece))
+    return [*parts.values()]
 
 
-def _recorded_before(then: pd.Timestamp, table: ir.Table) -> ir.Table:
-    return table.filter(table[RECORDED_AT] < then)
+def _first_day(period: Period, kpis: Sequence[Kpi]) -> dt.date | None:
+    """What holds at a period's end may have begun before it."""
+    return None if kpis[0].aggregation == "at_end" else period.start
 
 
-def _held(crm: Crm, kpis: Sequence[Kpi], last: dt.date) -> pd.DataFrame:
-    """By person, what held at the end of a day as far as the rows tell."""
-    (query,) = queries(crm, kpis, last)
-    sums = {name: query.rows[name].sum() for name in query.rows.columns if name not in ("person_id", "day")}
-    return query.rows.group_by("person_id").aggregate(**sums).to_pyarrow().to_pandas().set_index("person_id")
+def _on_file(tables: Mapping[str, ir.Table], timed: frozenset[str], then: dt.date, until: dt.date) -> Crm:
+    """The tables as far as they were recorded on a day."""
+    end = pd.Timestamp(then + ONE_DAY)
+    known = {name: each.filter(each[RECORDED_AT] < end) if name in timed else each for name, each in tables.items()}
+    return Crm({name: covered(name, table, until) for name, table in known.items()})
+
+
+def _seen(
+    tables: Mapping[str, ir.Table], timed: frozenset[str], period: Period, until: dt.date, country: str
+) -> ir.Table | None:
+    """Who had recorded anything of a period in time."""
+    rows = presence(_on_file(tables, timed, on_file_until(period.end, country), until), until)
+    if rows is None:
+        return None
+    return rows.filter(rows.day >= pd.Timestamp(period.start), rows.day < pd.Timestamp(period.end))
+
+
+def _held(changes: ir.Table) -> pd.DataFrame:
+    """By person, what the changes so far add up to."""
+    sums = {name: changes[name].sum() for name in changes.columns if name not in ("person_id", "day")}
+    return changes.group_by("person_id").aggregate(**sums).to_pyarrow().to_pandas().set_index("person_id")
 
 
 def _changed(before: pd.DataFrame | None, now: pd.DataFrame, last: dt.date) -> pa.Table:

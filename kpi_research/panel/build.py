@@ -16,6 +16,8 @@ import duckdb
 import ibis
 import ibis.expr.types as ir
 import pandas as pd
+import pyarrow as pa
+from pyarrow import compute as pc
 from pyarrow import parquet
 
 from kpi_research.crm.engine import selections_apart
@@ -24,21 +26,12 @@ from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel.contributions import PRESENCE, ROSTER, Contributions, Part, Piece, base_tables
-from kpi_research.panel.queries import COUNT, Query, column, queries
+from kpi_research.panel.contributions import PRESENCE, ROSTER, Contributions, Part, Piece
+from kpi_research.panel.presence import EVENT_TIMES, presence
+from kpi_research.panel.queries import Query, queries
 from kpi_research.periods import ONE_DAY
 
-NO_WORK = frozenset({"targets", "ratings", "people", "channels"})
-"""Tables whose rows are no trace of work: a target ends in a quarter in which nobody recorded anything. Nor is what a
-definition that looks back counts long after it happened."""
 ROSTER_TABLES = ("people", "assignments")
-EVENT_TIMES = {
-    "contracts": "signed_at",
-    "opportunities": "closed_at",
-    "activities": "occurred_at",
-    "payments": "paid_at",
-}
-"""Times of what happens once and is not planned: the last of them is the last day that data cover."""
 BEGINNINGS = EVENT_TIMES | {"opportunities": "created_at", "leads": "created_at", "stage_changes": "entered_at"}
 """Times from which on a table's rows are known."""
 
@@ -71,25 +64,70 @@ def contributions(
         Contributions of the same client up to an earlier day: where they have a query's very KPIs, only the days are
         computed that later rows can change. The caller knows that the rows up to that day are the same as then.
     """
-    keeps = None if folder else tempfile.TemporaryDirectory(prefix="kpi-panel-")
-    folder = folder or Path(keeps.name if keeps else "")
-    folder.mkdir(parents=True, exist_ok=True)
+    home = Home(folder)
     rows = on_an_engine(tables)
     until = until or last_day(rows)
     crm = Crm({name: covered(name, table, until) for name, table in rows.items()})
-    measured = [kpi for kpi in kpis if all(table in crm for table in kpi.needs)]
+    parts = computed(crm, measurable(kpis, crm), until, home.folder, since=since, before=before)
+    seen = [presence(crm, until)]
+    return completed(parts, kpis, rows, home, seen, country=country, since=since, until=until)
+
+
+class Home:
+    """The folder of contributions: a given one, or a temporary one that is there as long as this object is."""
+
+    def __init__(self, folder: Path | None) -> None:
+        self._temporary = None if folder else tempfile.TemporaryDirectory(prefix="kpi-panel-")
+        self.folder = Path(self._temporary.name) if self._temporary else folder or Path()
+        self.folder.mkdir(parents=True, exist_ok=True)
+
+
+def measurable(kpis: Sequence[Kpi], crm: Crm) -> list[Kpi]:
+    """The KPIs whose tables are there."""
+    return [kpi for kpi in kpis if all(table in crm for table in kpi.needs)]
+
+
+def computed(
+    crm: Crm,
+    kpis: Sequence[Kpi],
+    until: dt.date,
+    folder: Path,
+    *,
+    since: dt.date | None = None,
+    before: Contributions | None = None,
+) -> tuple[Part, ...]:
+    """The parts of some KPIs, written to a folder; see `contributions`."""
     with selections_apart():
-        found = queries(crm, measured, until, since=lambda shared: _first_open_day(shared, since, before))
-        parts = tuple(_kept(query, number, folder, before) for number, query in enumerate(found))
+        found = queries(crm, kpis, until, since=lambda shared: _first_open_day(shared, since, before))
+        return tuple(_kept(query, number, folder, before) for number, query in enumerate(found))
+
+
+def completed(
+    parts: tuple[Part, ...],
+    kpis: Sequence[Kpi],
+    tables: Mapping[str, ir.Table],
+    home: Home,
+    seen: Sequence[ir.Table | None],
+    *,
+    country: str,
+    since: dt.date | None,
+    until: dt.date,
+) -> Contributions:
+    """Parts with what panels need beside them: who was in which team on which day, and who recorded anything.
+
+    Parameters
+    ----------
+    seen
+        Pieces of `presence`.
+    """
     made = Contributions(
-        folder, parts, tuple(kpis), base_tables(kpis), frozenset(tables), _begins(crm, measured), None, until,
-        _keeps=keeps,
-    )  # fmt: skip
-    first, people = _first_day_and_people(made)
+        home.folder, parts, tuple(kpis), frozenset(tables), _begins(tables, kpis), None, until, _keeps=home
+    )
+    _write_presence(seen, home.folder, since)
+    first, people = _first_day(made), _people(made)
     begun = pd.DataFrame({"person_id": people if first else [], "day": pd.Timestamp(first or until)})
-    known = {name: rows[name].to_pandas() for name in ROSTER_TABLES if name in rows}
-    roster(known, begun, country=country, until=until).to_parquet(folder / ROSTER)
-    write_presence(made)
+    known = {name: tables[name].to_pandas() for name in ROSTER_TABLES if name in tables}
+    roster(known, begun, country=country, until=until).to_parquet(home.folder / ROSTER)
     return replace(made, since=first)
 
 
@@ -148,18 +186,16 @@ def _same_part(before: Contributions, names: tuple[str, ...]) -> Part | None:
 
 def _kept(query: Query, number: int, folder: Path, before: Contributions | None) -> Part:
     names = tuple(kpi.name for kpi in query.kpis)
-    part = Part(f"part_{number}", query.aggregation, names, ())
     earlier = _same_part(before, names) if before else None
     pieces: list[Piece] = []
-    first = _first_open_day(query.kpis, None, before)
-    if before and earlier and first:
+    if before and earlier and query.since:
         for old in earlier.pieces:
-            last = min(filter(None, [old.last, first - ONE_DAY]))
-            pieces.append(replace(old, file=f"{part.name}_{len(pieces)}.parquet", last=last))
+            last = min(filter(None, [old.last, query.since - ONE_DAY]))
+            pieces.append(replace(old, file=f"part_{number}_{len(pieces)}.parquet", last=last))
             shutil.copyfile(before.folder / old.file, folder / pieces[-1].file)
-    new = Piece(f"{part.name}_{len(pieces)}.parquet", first=first)
+    new = Piece(f"part_{number}_{len(pieces)}.parquet", first=query.since)
     _write(query.rows, folder / new.file)
-    return replace(part, pieces=(*pieces, new))
+    return Part(f"part_{number}", query.aggregation, names, (*pieces, new))
 
 
 def _write(rows: ir.Table, path: Path) -> None:
@@ -172,40 +208,35 @@ def _write(rows: ir.Table, path: Path) -> None:
         parquet.write_table(rows.to_pyarrow(), path)
 
 
-def _begins(crm: Crm, kpis: Sequence[Kpi]) -> dict[str, dt.date]:
-    looked_back = {kpi.needs[0] for kpi in kpis if kpi.history_days} & set(BEGINNINGS)
-    first = {name: getattr(crm, name)[BEGINNINGS[name]].min().to_pyarrow().as_py() for name in sorted(looked_back)}
+def _begins(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> dict[str, dt.date]:
+    looked_back = sorted({kpi.needs[0] for kpi in kpis if kpi.history_days} & set(BEGINNINGS) & set(tables))
+    first = {name: tables[name][BEGINNINGS[name]].min().to_pyarrow().as_py() for name in looked_back}
     return {name: time.date() for name, time in first.items() if time is not None}
 
 
-def write_presence(made: Contributions) -> None:
-    """Put beside the parts who has rows in which table on which day; what merely holds shows nobody at work."""
-    shown = {kpi.name for kpi in made.kpis if not kpi.history_days and kpi.needs[0] not in NO_WORK}
-    rows = ["SELECT ''::VARCHAR AS person_id, TIMESTAMP '1970-01-01' AS day, '' AS base WHERE false"]
-    for part in (part for part in made.parts if part.aggregation != "at_end"):
-        counted: dict[str, list[str]] = {}
-        for place, kpi in enumerate(part.kpis):
-            if kpi not in shown:
-                continue
-            is_there = f"{column(COUNT, place)} > 0" if part.aggregation == "sum" else "true"
-            counted.setdefault(made.base_tables[kpi], []).append(is_there)
-        for base, conditions in counted.items():
-            where = " OR ".join(conditions)
-            rows.append(f"SELECT person_id, day, '{base}' FROM ({made.rows_of(part)}) WHERE {where}")  # noqa: S608
-    with duckdb.connect() as engine:
-        found = engine.sql(f"SELECT DISTINCT * FROM ({' UNION ALL '.join(rows)}) ORDER BY ALL")  # noqa: S608
-        found.write_parquet(str(made.folder / PRESENCE))
+def _write_presence(seen: Sequence[ir.Table | None], folder: Path, since: dt.date | None) -> None:
+    schema = pa.schema([("person_id", pa.string()), ("day", pa.timestamp("us")), ("base", pa.string())])
+    known = [rows.to_pyarrow().cast(schema) for rows in seen if rows is not None]
+    found = pa.concat_tables(known) if known else schema.empty_table()
+    if since:
+        found = found.filter(pc.field("day") >= pd.Timestamp(since))
+    parquet.write_table(found.sort_by([(name, "ascending") for name in schema.names]), folder / PRESENCE)
 
 
-def _first_day_and_people(made: Contributions) -> tuple[dt.date | None, list[str]]:
-    """The first day of anything, of what merely holds only where there is nothing else; and everybody who has any."""
-    first: list[dt.date] = []
-    held: list[dt.date] = []
-    people: set[str] = set()
-    with duckdb.connect() as engine:
-        for part in made.parts:
-            rows = engine.sql(made.rows_of(part))
-            people |= {person for (person,) in rows.unique("person_id").fetchall()}
-            days = held if part.aggregation == "at_end" else first
-            days += [day.date() for (day,) in rows.min("day").fetchall() if day is not None]
-    return min(first or held, default=None), sorted(people)
+def _first_day(made: Contributions) -> dt.date | None:
+    """The first day of an event; where there is none, of anything that counts.
+
+    An account that was entered years before the first visit says nothing of when the record of work begins.
+    """
+    seen = duckdb.read_parquet(str(made.folder / PRESENCE))
+    found = [seen.filter(f"base IN ({', '.join(map(repr, EVENT_TIMES))})").min("day").fetchone()]
+    if not any(row and row[0] for row in found):
+        found = [duckdb.sql(made.rows_of(part)).min("day").fetchone() for part in made.parts]
+    return min((row[0].date() for row in found if row and row[0]), default=None)
+
+
+def _people(made: Contributions) -> list[str]:
+    """Everybody who has any contribution."""
+    rows = [f"SELECT person_id FROM ({made.rows_of(part)})" for part in made.parts]  # noqa: S608
+    found = duckdb.sql(" UNION ".join(rows)).fetchall() if rows else []
+    return sorted({person for (person,) in found})

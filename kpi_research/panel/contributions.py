@@ -22,7 +22,7 @@ from kpi_research.periods import ONE_DAY
 
 ROSTER = "roster.parquet"
 PRESENCE = "presence.parquet"
-"""`person_id, day, base`: who has rows in which table on which day, of those that KPIs count."""
+"""Of `presence.presence`."""
 
 
 @dataclass(frozen=True)
@@ -71,20 +71,19 @@ class Contributions:
     Parameters
     ----------
     folder
-        Holds the Parquet files of the parts, and the roster: `person_id, team_id, day, working`, who was in which team
-        on which day; `working` is 1.0 on working days.
+        Holds the Parquet files of the parts, `PRESENCE`, and the roster: `person_id, team_id, day, working`, who was in
+        which team on which day; `working` is 1.0 on working days.
     parts
         Of all KPIs that could be measured, asked for or not.
     kpis
         The definitions that panels are asked for, those without data included.
-    base_tables
-        For every KPI in `parts` the table whose rows it counts: it tells who recorded anything.
     tables
         Canonical tables that the client has.
     begins
         For tables that KPIs look back in, the day of the first row: nothing is known of what was before.
     since, until
-        The first day with a contribution, None where there is none, and the last day that the data cover.
+        The first day with a signing, a deal, a payment or an activity that counts, None where nothing counts; and the
+        last day that the data cover.
     only_level, only_entities
         What the contributions are narrowed to; see `of`.
     """
@@ -92,7 +91,6 @@ class Contributions:
     folder: Path
     parts: tuple[Part, ...]
     kpis: tuple[Kpi, ...]
-    base_tables: Mapping[str, str]
     tables: frozenset[str]
     begins: Mapping[str, dt.date]
     since: dt.date | None
@@ -152,17 +150,11 @@ def contributions_in(folder: Path, meta: Mapping[str, Any], kpis: Sequence[Kpi])
         folder,
         tuple(_part(part) for part in meta["parts"]),
         tuple(kpis),
-        base_tables(kpis),
         frozenset(meta["tables"]),
         {name: dt.date.fromisoformat(day) for name, day in meta["begins"].items()},
         dt.date.fromisoformat(meta["since"]) if meta["since"] else None,
         dt.date.fromisoformat(meta["until"]),
     )
-
-
-def base_tables(kpis: Sequence[Kpi]) -> dict[str, str]:
-    """KPI -> the table whose rows it counts."""
-    return {kpi.name: kpi.needs[0] for kpi in kpis}
 
 
 def _part(meta: Mapping[str, Any]) -> Part:
@@ -176,11 +168,8 @@ def _day(text: str | None) -> dt.date | None:
 
 def _rows_of(path: Path, piece: Piece) -> str:
     name = str(path).replace("'", "''")
-    limits = [
-        f"day >= DATE '{piece.first}'" if piece.first else "",
-        f"day <= DATE '{piece.last}'" if piece.last else "",
-    ]
-    where = " AND ".join(filter(None, limits))
+    limits = [(">=", piece.first), ("<=", piece.last)]
+    where = " AND ".join(f"day {sign} DATE '{day}'" for sign, day in limits if day)
     return f"SELECT * FROM read_parquet('{name}')" + (f" WHERE {where}" if where else "")  # noqa: S608
 
 

@@ -39,8 +39,7 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     median or a number of different things is that figure itself. `status` is `ok`; `partial` (rows too young to be
     judged were left out, or the interval is not over); or why `value` is missing: `no_data` (the client lacks a table),
     `no_record` (nothing was recorded, so that nothing is known), `no_history` (the data begin too late to know what was
-    before), `no_cases` (nothing to divide by), `too_few` (a ratio or a median of fewer than its `min_cases`
-    rows).
+    before), `no_cases` (nothing to divide by), `too_few` (a ratio or a median of fewer rows than its `min_cases`).
     """
     with duckdb.connect() as engine:
         asked = _asked(parts, level)
@@ -64,41 +63,31 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
 
 
 def _about(parts: Contributions, level: Level) -> pd.DataFrame:
-    """What the panel must know of each KPI: those asked for at this level have a place."""
-    asked = {kpi.name: place for place, kpi in enumerate(parts.kpis) if level in kpi.levels}
-    known = {kpi.name: kpi for kpi in parts.kpis}
+    """What the panel must know of each KPI that is asked for at this level."""
     rows = [
         {
-            "kpi": name,
-            "place": asked.get(name),
-            "base": base,
-            "has_data": name in known and all(table in parts.tables for table in known[name].needs),
-            "is_ratio": name in known and known[name].denominator is not None,
-            "is_median": name in known and known[name].aggregation == "median",
-            "is_silent": base in SILENCE_IS_MISSING,
-            "least_cases": known[name].min_cases if name in known else 0,
-            "mature": known[name].matures_after_days if name in known else 0,
-            "history": known[name].history_days if name in known else 0,
-            "begins": pd.Timestamp(parts.begins[base]) if base in parts.begins else None,
+            "kpi": kpi.name,
+            "place": place,
+            "base": kpi.needs[0],
+            "has_data": all(table in parts.tables for table in kpi.needs),
+            "is_ratio": kpi.denominator is not None,
+            "is_median": kpi.aggregation == "median",
+            "is_silent": kpi.needs[0] in SILENCE_IS_MISSING,
+            "least_cases": kpi.min_cases,
+            "mature": kpi.matures_after_days,
+            "history": kpi.history_days,
+            "begins": parts.begins.get(kpi.needs[0]),
         }
-        for name, base in parts.base_tables.items()
+        for place, kpi in enumerate(parts.kpis)
+        if level in kpi.levels
     ]
-    columns = [
-        "kpi",
-        "place",
-        "base",
-        "has_data",
-        "is_ratio",
-        "is_median",
-        "is_silent",
-        "least_cases",
-        "mature",
-        "history",
-        "begins",
-    ]
-    return pd.DataFrame(rows, columns=columns).astype(
-        {"place": "Int32", "kpi": "string", "base": "string", "begins": "datetime64[us]"}
-    )
+    return pd.DataFrame(rows, columns=[*_ABOUT]).astype(_ABOUT)
+
+
+_ABOUT = {
+    "kpi": "string", "place": "int64", "base": "string", "has_data": "bool", "is_ratio": "bool", "is_median": "bool",
+    "is_silent": "bool", "least_cases": "int64", "mature": "int64", "history": "int64", "begins": "datetime64[us]",
+}  # fmt: skip
 
 
 def _members(parts: Contributions) -> str:
@@ -222,7 +211,6 @@ _PANEL = """
         FROM present JOIN intervals USING (period) CROSS JOIN kpis
         LEFT JOIN active USING (entity_id, period)
         LEFT JOIN seen ON seen.entity_id = present.entity_id AND seen.period = present.period AND seen.base = kpis.base
-        WHERE place IS NOT NULL
     ),
     judged AS (
         SELECT grid.* EXCLUDE (is_active, is_seen), coalesce(n, 0.0) AS n,

@@ -38,11 +38,14 @@ class Query:
     rows
         `person_id, day`, and for `sum` and `at_end` three columns a KPI, named by `column`: its sums of that day, or by
         how much they change on it. For `median` and `distinct`, which have one KPI, a row for each `value`.
+    since
+        The first day that it covers; None for all.
     """
 
     kpis: tuple[Kpi, ...]
     aggregation: Aggregation
     rows: ir.Table
+    since: dt.date | None
 
 
 @dataclass(frozen=True)
@@ -85,12 +88,8 @@ def queries(
     for sources in groups.values():
         shared, aggregation = tuple(source.kpi for source in sources), sources[0].kpi.aggregation
         make = {"sum": _sums, "at_end": _changes}.get(aggregation, _values)
-        yield Query(shared, aggregation, make(sources, until, since(shared)))
-
-
-def is_row_by_row(kpi: Kpi, crm: Crm) -> bool:
-    """Whether a definition looks at one row of one table at a time: then nothing but that row decides of it."""
-    return isinstance(_without_filters(kpi, kpi.rows(crm)).base.op(), ops.PhysicalTable)
+        first = since(shared)
+        yield Query(shared, aggregation, make(sources, until, first), first)
 
 
 def _without_filters(kpi: Kpi, rows: ir.Table) -> _Source:
@@ -163,10 +162,10 @@ def _changes(sources: Sequence[_Source], until: dt.date, since: dt.date | None) 
             "person_id",
             *plain,
             day=rows[time],
-            weight=ibis.literal(int(sign), "int64"),
+            weight=ibis.literal(sign, "int64"),
             **{n: rows[n] * sign for n in signed},
         )
-        for time, sign in (("comes", 1.0), ("goes", -1.0))
+        for time, sign in (("comes", 1), ("goes", -1))
     )
     return _by_day(_from(coming.union(going), "day", since), len(sources), until)
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
+from kpi_research.appraisal.goals import base_targets
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score, score
 from kpi_research.crm.roster import UNASSIGNED
@@ -20,7 +21,7 @@ from kpi_research.funnel.forecast import Forecast
 from kpi_research.funnel.steps import Windows
 from kpi_research.kpis.catalogue import find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel import COMPANY, LEVELS, Level, panel
+from kpi_research.panel import LEVELS, Level, panel
 from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
 from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import View, forecast_of, funnel_of
@@ -253,13 +254,8 @@ class Client:
         return [kpi for kpi in self.kpis.values() if kpi.kind == wanted and kpi.name != self.settings.outcome]
 
     def targets(self, period: Period, level: Level) -> dict[tuple[str, str], float]:
-        """(entity_id, kpi) -> base target of a period; of several versions the last."""
-        targets = self.data.targets
-        if targets.empty:
-            return {}
-        found = targets[(targets["scope"] == level) & (targets["period"] == period.name)].sort_values("version")
-        entity = pd.Series(COMPANY, index=found.index) if level == "company" else found["scope_id"]
-        return dict(zip(zip(entity, found["kpi"], strict=True), found["base"], strict=True))
+        """(entity_id, kpi) -> base target of a period (see `goals.base_targets`)."""
+        return base_targets(self.data.targets, period, level)
 
 
 def open_client(path: str | Path, progress: Progress | None = None) -> Client:

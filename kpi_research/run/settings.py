@@ -13,10 +13,10 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import YAMLError
 
-from kpi_research.appraisal.scheme import TEMPLATES, Label, Scheme, template_names
+from kpi_research.appraisal.scheme import TEMPLATES, Scheme, template_names
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.catalogue import catalogue
-from kpi_research.kpis.custom import CustomKpi, custom_kpis
+from kpi_research.kpis.custom import CustomKpi, Label, custom_kpis
 from kpi_research.kpis.definition import Kind, Kpi
 from kpi_research.sources.mapping import Source
 
