@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import numpy as np
@@ -16,6 +18,7 @@ from kpi_research.funnel.steps import Windows
 from kpi_research.funnel.summary import Summary, summary
 from kpi_research.periods import ONE_DAY, Period
 from kpi_research.report.data import Audience
+from kpi_research.run.customers import team_members
 
 if TYPE_CHECKING:
     from kpi_research.run.client import Client
@@ -83,7 +86,16 @@ def summary_of(client: Client, period: Period, team: str | None, audience: Audie
     people = ["person"] if team else ["team", "person"] if audience == "analyst" else ["team"]
     kinds = [each for each in ("segment", "industry", "source") if records.cases[BREAKDOWNS[each]].notna().any()]
     breakdowns = (*people, *(each for each in kinds if each != "industry" or "segment" not in kinds))
-    return summary(records, period, team=team, breakdowns=breakdowns, rng=np.random.default_rng(SEED))
+    found = summary(records, period, team=team, breakdowns=breakdowns, rng=np.random.default_rng(SEED))
+    return found if team is None else replace(found, groups=_of_members(found.groups, client, period, team))
+
+
+def _of_members(
+    groups: Mapping[str, pd.DataFrame], client: Client, period: Period, team: str
+) -> dict[str, pd.DataFrame]:
+    """A team's page names its own people only: of who has left, the deals that were handed over are missing anyway."""
+    members = team_members(client, period, team)
+    return {by: rows[rows["group"].isin(members)] if by == "person" else rows for by, rows in groups.items()}
 
 
 def known_records(client: Client) -> Records:

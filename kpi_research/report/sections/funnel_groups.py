@@ -38,12 +38,18 @@ def build(page: PageData) -> Iterator[Block]:
             f"funnel_groups_{by}",
             say(f"funnel_groups.title_{by}", page.language),
             table=DataTable(rows.head(MOST_ROWS), columns, say("funnel_groups.caption", page.language)),
-            notes=(say("funnel_groups.note", page.language, least=MIN_DENOMINATOR),),
+            notes=tuple(_notes(page, by)),
             facts={"rows": groups[by].to_dict("records")},
         )
 
 
 SECTION = Section("funnel_groups", build)
+
+
+def _notes(page: PageData, by: str) -> Iterator[str]:
+    yield say("funnel_groups.note", page.language, least=MIN_DENOMINATOR)
+    if by == "person" and page.level == "team":
+        yield say("funnel_groups.members", page.language)
 
 
 def _won(page: PageData, rows: pd.DataFrame, by: str) -> pd.DataFrame:
