@@ -373,3 +373,13 @@ def test_asking_for_fewer_kpis_changes_nothing_of_them(parts):
     some = panel(parts.only(wanted), as_intervals(QUARTERS), "person")
     every = panel(parts, as_intervals(QUARTERS), "person")
     pd.testing.assert_frame_equal(some, every[every["kpi"].isin(wanted)].reset_index(drop=True), check_dtype=False)
+
+
+def test_what_came_before_the_first_event_of_its_period_belongs_to_the_team_of_its_day():
+    leads = table("leads", lead_id=["L"], owner_id=["P1"], created_at=pd.to_datetime(["2026-02-03"]))
+    given = one_person("2026-02-20", leads=leads)
+    given["contracts"] = given["contracts"][given["contracts"]["signed_at"] >= "2026-02-20"]
+    parts = contributions(given, [catalogue()["new_leads"]])
+    rows = panel(parts, as_intervals([Period.parse("2026Q1")]), "team").set_index("entity_id")["numerator"]
+    assert rows.to_dict() == {"T1": 1, "T2": 0}
+    assert parts.roster["day"].min() == pd.Timestamp("2026-02-20"), "exposure begins with the first event"

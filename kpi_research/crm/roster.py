@@ -15,7 +15,14 @@ UNASSIGNED = "unassigned"
 _NO_ROSTER = pd.DataFrame({"person_id": [], "team_id": [], "day": pd.to_datetime([]), "working": []})
 
 
-def roster(tables: Mapping[str, pd.DataFrame], daily: pd.DataFrame, *, country: str, until: dt.date) -> pd.DataFrame:
+def roster(
+    tables: Mapping[str, pd.DataFrame],
+    daily: pd.DataFrame,
+    *,
+    country: str,
+    until: dt.date,
+    lead: dt.timedelta = dt.timedelta(0),
+) -> pd.DataFrame:
     """Who was in which team on which day, from dated assignments cut to the time between hiring and leaving.
 
     Where assignments overlap, the one that began last holds. Without assignments everybody is unassigned.
@@ -26,16 +33,18 @@ def roster(tables: Mapping[str, pd.DataFrame], daily: pd.DataFrame, *, country: 
         `person_id, day` of what people did: the roster begins with its first day.
     country
         Whose working days count.
+    lead
+        Time before that first day for which the teams are known too, without working days.
 
     Returns
     -------
-    `person_id, team_id, day, working`; `working` is 1.0 on working days.
+    `person_id, team_id, day, working`; `working` is 1.0 on working days from the first day of `daily`.
     """
     if daily.empty:
         return _NO_ROSTER.copy()
     people = tables["people"] if "people" in tables else _everybody(tables, daily)
     first = pd.Timestamp(daily["day"].min())
-    spans = _spans(people, tables.get("assignments"), first, pd.Timestamp(until))
+    spans = _spans(people, tables.get("assignments"), first - lead, pd.Timestamp(until))
     spans = spans[spans["end"] >= spans["start"]].sort_values(["person_id", "start", "since"], ignore_index=True)
     if spans.empty:
         return _NO_ROSTER.copy()

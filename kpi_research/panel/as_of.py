@@ -27,7 +27,7 @@ from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
 from kpi_research.panel.build import Home, completed, computed, covered, last_day, measurable, on_an_engine
 from kpi_research.panel.contributions import Contributions, Part, Piece
-from kpi_research.panel.presence import presence
+from kpi_research.panel.presence import first_event, presence
 from kpi_research.panel.queries import queries
 from kpi_research.periods import ONE_DAY, Period, working_days
 from kpi_research.policy import GRACE_WORKING_DAYS
@@ -67,7 +67,8 @@ def contributions_as_of(
         alike = [kpi for kpi in timed if kpi.matures_after_days == days]
         parts += _as_on_file(alike, rows, recorded_in, periods, until=until, country=country, folder=home.folder)
     seen = [_seen(rows, recorded_in, period, until, country) for period in periods]
-    return completed(tuple(parts), kpis, rows, home, seen, country=country, since=None, until=until)
+    first = max(filter(None, [first_event(crm, until), periods[0].start]))
+    return completed(tuple(parts), kpis, rows, home, seen, country=country, since=None, until=until, first=first)
 
 
 def recorded_kpis(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> frozenset[str]:

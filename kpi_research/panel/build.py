@@ -32,6 +32,8 @@ from kpi_research.panel.queries import Query, queries
 from kpi_research.periods import ONE_DAY
 
 ROSTER_TABLES = ("people", "assignments")
+LONGEST_PERIOD = ONE_DAY * 366
+"""What happened before the first event in the period that has it still belongs to the team of its day."""
 BEGINNINGS = EVENT_TIMES | {"opportunities": "created_at", "leads": "created_at", "stage_changes": "entered_at"}
 """Times from which on a table's rows are known."""
 
@@ -112,6 +114,7 @@ def completed(
     country: str,
     since: dt.date | None,
     until: dt.date,
+    first: dt.date | None = None,
 ) -> Contributions:
     """Parts with what panels need beside them: who was in which team on which day, and who recorded anything.
 
@@ -119,15 +122,17 @@ def completed(
     ----------
     seen
         Pieces of `presence`.
+    first
+        The first day of an event; by default that of `seen`.
     """
     made = Contributions(
         home.folder, parts, tuple(kpis), frozenset(tables), _begins(tables, kpis), None, until, _keeps=home
     )
     _write_presence(seen, home.folder, since)
-    first, people = _first_day(made), _people(made)
+    first, people = first or _first_day(made), _people(made)
     begun = pd.DataFrame({"person_id": people if first else [], "day": pd.Timestamp(first or until)})
     known = {name: tables[name].to_pandas() for name in ROSTER_TABLES if name in tables}
-    roster(known, begun, country=country, until=until).to_parquet(home.folder / ROSTER)
+    roster(known, begun, country=country, until=until, lead=LONGEST_PERIOD).to_parquet(home.folder / ROSTER)
     return replace(made, since=first)
 
 

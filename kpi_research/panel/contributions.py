@@ -72,7 +72,7 @@ class Contributions:
     ----------
     folder
         Holds the Parquet files of the parts, `PRESENCE`, and the roster: `person_id, team_id, day, working`, who was in
-        which team on which day; `working` is 1.0 on working days.
+        which team on which day, a year before the first event included; `working` is 1.0 on working days since that.
     parts
         Of all KPIs that could be measured, asked for or not.
     kpis
@@ -124,8 +124,9 @@ class Contributions:
 
     @functools.cached_property
     def roster(self) -> pd.DataFrame:
-        """`person_id, team_id, day, working`."""
-        return pd.read_parquet(self.folder / ROSTER)
+        """`person_id, team_id, day, working`, from the first day of an event."""
+        rows = pd.read_parquet(self.folder / ROSTER)
+        return rows[rows["day"] >= pd.Timestamp(self.since)].reset_index(drop=True) if self.since else rows
 
     @property
     def daily(self) -> pd.DataFrame:

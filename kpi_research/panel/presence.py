@@ -57,6 +57,15 @@ def presence(crm: Crm, until: dt.date) -> ir.Table | None:
     return rows.filter(known).distinct()
 
 
+def first_event(crm: Crm, until: dt.date) -> dt.date | None:
+    """The first day on which anybody has any of the events."""
+    rows = presence(crm, until)
+    if rows is None:
+        return None
+    day = rows.filter(rows.base.isin(list(EVENT_TIMES))).day.min().to_pyarrow().as_py()
+    return day.date() if day else None
+
+
 def _rows(crm: Crm) -> Iterator[ir.Table]:
     for name, who, time in OWN:
         if name in crm:
