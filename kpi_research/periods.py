@@ -22,6 +22,8 @@ Grain = Literal["day", "week", "month", "quarter", "half_year", "year"]
 GRAINS: tuple[Grain, ...] = get_args(Grain)
 MONTHS_IN = {"month": 1, "quarter": 3, "half_year": 6, "year": 12}
 ONE_DAY = dt.timedelta(days=1)
+FIRST_DAYS_MISSING = ONE_DAY * 7
+"""A first period without records on its first days is still whole: a year may begin with holidays."""
 
 _NAMES: dict[Grain, str] = {
     "year": r"(?P<year>\d{4})",
@@ -128,6 +130,12 @@ def periods_between(first: dt.date, last: dt.date, grain: Grain, fiscal_year_sta
             period = period.shift(1)
 
     return list(walk())
+
+
+def whole_periods(since: dt.date, until: dt.date, grain: Grain, fiscal_year_starts: int = 1) -> list[Period]:
+    """The periods that lie wholly within data from one day to another; the first may lack up to a week."""
+    found = periods_between(since, until, grain, fiscal_year_starts)
+    return [each for each in found if since - each.start <= FIRST_DAYS_MISSING and each.end <= until + ONE_DAY]
 
 
 def as_intervals(periods: list[Period]) -> pd.DataFrame:

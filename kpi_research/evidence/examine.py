@@ -2,28 +2,44 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
 
+from kpi_research.evidence.between import Between, fit_between
 from kpi_research.evidence.finding import Finding, Test
-from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError
+from kpi_research.evidence.fixed_effects import Codes, FloatArray
+from kpi_research.evidence.forecast import Gain
+from kpi_research.evidence.gates import Gates, attempted, gates
+from kpi_research.evidence.granger import Granger
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
 from kpi_research.evidence.lags import LagFit, Measured, fit_lags, fit_same_period, history, usable_lags
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
+from kpi_research.evidence.stability import Stability
 from kpi_research.evidence.verdict import Evidence, insufficient
 
 Fitted = TypeVar("Fitted")
 
 
 @dataclass(frozen=True)
+class OnFile:
+    """A KPI as it was on file at each period's end (N x T), and the share of its records that were made later."""
+
+    x: FloatArray
+    late_share: float
+
+
+@dataclass(frozen=True)
 class Pair:
-    """A KPI x and an outcome y (N x T), the number of lags, and the factor that standardises an effect."""
+    """A KPI x and an outcome y (N x T), the number of lags, and the factor that standardises an effect.
+
+    `on_file` is x as it was on file at each period's end; None where its records do not say when they were made.
+    """
 
     kpi: str
     outcome: str
@@ -31,6 +47,7 @@ class Pair:
     y: FloatArray
     lags: int
     scale: float
+    on_file: OnFile | None = None
 
     def finding(self, test: Test, lag: int | None, measured: Measured | None, *, confidence: float = 0.95) -> Finding:
         """A finding of this pair; not applicable if nothing was measured."""
@@ -51,24 +68,41 @@ class Examination:
     fitted: LagFit | None
 
 
-def examine(grid: Grid, kpi: str, outcome: str, *, plan: Plan, in_lineage: bool) -> Examination:
-    """Run every test of `kpi` against `outcome`; what cannot be run is `not_applicable` with its reason."""
+def examine(
+    grid: Grid,
+    kpi: str,
+    outcome: str,
+    *,
+    plan: Plan,
+    in_lineage: bool,
+    on_file: OnFile | None = None,
+    teams: Codes | None = None,
+) -> Examination:
+    """Run every test of `kpi` against `outcome`; what cannot be run is `not_applicable` with its reason.
+
+    Parameters
+    ----------
+    teams
+        N codes of the persons' teams, -1 for none.
+    """
     pair, sized = _sized(grid, kpi, outcome, plan)
+    pair = replace(pair, on_file=on_file)
     shortage = insufficient(sized, plan)
 
     def attempt(run: Callable[[], Fitted]) -> Fitted | None:
-        try:
-            return None if shortage else run()
-        except NotEstimableError:
-            return None
+        return None if shortage else attempted(run)
 
     lags = attempt(lambda: fit_lags(pair.y, pair.x, pair.lags))
     lead = attempt(lambda: fit_lead(pair.y, pair.x, pair.lags))
     same = attempt(lambda: fit_same_period(pair.y, pair.x))
+    between = attempt(lambda: fit_between(pair.y, pair.x))
+    passed = gates(pair.y, pair.x, on_file.x if on_file else None, pair.lags, teams) if lags else Gates()
     findings = (
         *_lag_findings(pair, plan, lags),
         pair.finding("lead_placebo", -1, lead),
         pair.finding("same_period", 0, same),
+        _between(pair, between),
+        *_gate_findings(pair, passed),
     )
     if shortage:
         findings = tuple(replace(finding, reason=shortage) for finding in findings)
@@ -77,6 +111,8 @@ def examine(grid: Grid, kpi: str, outcome: str, *, plan: Plan, in_lineage: bool)
         in_lineage=in_lineage,
         lead_p=lead.estimate.p if lead else np.nan,
         same_period_r2=same.r2_within if same else np.nan,
+        between_p=between.estimate.p if between else np.nan,
+        **_passed(passed, on_file, lags),
     )
     return Examination(findings, evidence, pair.scale, lags)
 
@@ -124,6 +160,54 @@ def _joint(pair: Pair, fitted: LagFit | None) -> Finding:
         return pair.finding("joint_lags", None, None)
     rows = fitted.rows
     return Finding(pair.kpi, pair.outcome, "joint_lags", None, rows.n_people, rows.n_periods, p=fitted.joint.p)
+
+
+def _between(pair: Pair, fitted: Between | None) -> Finding:
+    if fitted is None:
+        return pair.finding("between", None, None)
+    # a standard deviation within persons is no unit for what lies between them
+    found = Finding(pair.kpi, pair.outcome, "between", None, fitted.n_people)
+    return replace(found, effect_money=fitted.estimate.value, p=fitted.estimate.p)
+
+
+def _gate_findings(pair: Pair, passed: Gates) -> Iterator[Finding]:
+    total = Measured(passed.on_file.rows, passed.on_file.total) if passed.on_file else None
+    on_file = pair.finding("on_file", None, total)
+    yield on_file if pair.on_file else replace(on_file, reason="no_recorded_at")
+    tests: tuple[tuple[Test, Granger | Gain | None], ...] = (("granger", passed.granger), ("forecast", passed.gain))
+    for test, found in tests:
+        if found is None:
+            yield pair.finding(test, None, None)
+        else:
+            n_periods = found.n_origins if isinstance(found, Gain) else found.n_periods
+            yield Finding(pair.kpi, pair.outcome, test, None, found.n_people, n_periods, p=found.p)
+    stabilities: tuple[tuple[Test, Stability | None], ...] = (
+        ("without_one_person", passed.by_person), ("without_one_team", passed.by_team),
+    )  # fmt: skip
+    for test, stable in stabilities:
+        if stable is None:
+            yield pair.finding(test, None, None)
+        else:
+            low, high = stable.lowest * pair.scale, stable.highest * pair.scale
+            yield Finding(pair.kpi, pair.outcome, test, ci_low=low, ci_high=high, effect_unit="within_sd")
+
+
+def _passed(passed: Gates, on_file: OnFile | None, full: LagFit | None) -> dict[str, Any]:
+    """What the ladder looks at of the gates."""
+    left, then = np.nan, passed.on_file
+    if then and full and full.total.value:
+        left = then.total.value / full.total.value
+    stable = [found.same_sign for found in (passed.by_person, passed.by_team) if found is not None]
+    return {
+        "has_records": on_file is not None,
+        "late_share": on_file.late_share if on_file else np.nan,
+        "left_on_file": left,
+        "on_file_p": then.joint.p if then else np.nan,
+        "granger_p": passed.granger.p if passed.granger else np.nan,
+        "gain_p": passed.gain.p if passed.gain else np.nan,
+        "r2_oos": passed.gain.r2_oos if passed.gain else np.nan,
+        "same_sign": all(stable) if passed.by_person else None,
+    }
 
 
 def _with_intervals(evidence: Evidence, fitted: LagFit | None, scale: float) -> Evidence:

@@ -11,7 +11,10 @@ import pandas as pd
 
 from kpi_research.evidence.fixed_effects import Estimate
 
-Test = Literal["lag", "joint_lags", "sum_of_lags", "lead_placebo", "same_period", "equivalence"]
+Test = Literal[
+    "lag", "joint_lags", "sum_of_lags", "equivalence", "lead_placebo", "same_period", "between", "on_file", "granger",
+    "forecast", "without_one_person", "without_one_team",
+]  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -26,7 +29,7 @@ class Finding:
         Persons and periods in the test's regression.
     effect, ci_low, ci_high
         Within-person standard deviations of the outcome for one of the KPI, with the 95 % interval (90 % for
-        `equivalence`).
+        `equivalence`; for `without_one_person` and `without_one_team` the lowest and the highest of all sums of lags).
     effect_money
         Change of the outcome for one unit of the KPI, both in their natural units.
     p, q

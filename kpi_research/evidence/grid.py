@@ -78,6 +78,34 @@ def grid_of(panel: pd.DataFrame) -> Grid:
     return Grid(tuple(people), tuple(periods), dict(zip(names, cube, strict=True)), np.isfinite(cube).any(axis=0))
 
 
+def placed(values: FloatArray, given: Grid, wanted: Grid) -> FloatArray:
+    """Values of one grid's persons and periods at those of another; NaN where it has none."""
+    moved = np.full((len(wanted.people), len(wanted.periods)), np.nan)
+    rows, columns = (pd.Index(old).get_indexer(new) for old, new in (
+        (given.people, wanted.people), (given.periods, wanted.periods),
+    ))  # fmt: skip
+    found = np.ix_(rows >= 0, columns >= 0)
+    moved[found] = values[np.ix_(rows[rows >= 0], columns[columns >= 0])]
+    return moved
+
+
+def late_shares(full: pd.DataFrame, then: pd.DataFrame) -> dict[str, float]:
+    """By KPI, the share of the rows behind a full panel's values that were not on file at their period's end.
+
+    Counted by `n`, over the persons and periods with a value in the full panel; nothing where a panel has no `n`.
+    """
+    if "n" not in full.columns or "n" not in then.columns:
+        return {}
+    known = full.loc[full["level"].isin(["person"]) & full["status"].isin(["ok"]), [*KEY, "n"]]
+    both = known.merge(
+        then.loc[then["level"].isin(["person"]), [*KEY, "n"]], how="left", on=KEY, suffixes=("", "_then")
+    )
+    both = both[both["kpi"].isin(then["kpi"].unique())].fillna({"n_then": 0.0})
+    sums = both.groupby("kpi")[["n", "n_then"]].sum()
+    sums = sums[sums["n"] > 0]
+    return dict(zip(sums.index, (1 - sums["n_then"] / sums["n"]).clip(lower=0.0), strict=True))
+
+
 def lagged(values: FloatArray, periods: int) -> FloatArray:
     """What stood `periods` earlier (later when negative), N x T; NaN where the panel does not reach."""
     moved = np.full_like(values, np.nan)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -10,9 +10,10 @@ import numpy as np
 import pandas as pd
 
 from kpi_research.errors import InputError, Problem
-from kpi_research.evidence.examine import Examination, examine
+from kpi_research.evidence.examine import Examination, OnFile, examine
 from kpi_research.evidence.finding import as_frame
-from kpi_research.evidence.grid import Grid, grid_of
+from kpi_research.evidence.fixed_effects import Codes
+from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
 from kpi_research.evidence.multiplicity import alpha_within, family_q
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
@@ -34,7 +35,8 @@ class Study:
     verdicts
         One row a KPI: `kpi, outcome, code, gate`; `effect, ci_low, ci_high` in within-person standard deviations summed
         over the lags (95 %); the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`; `mde`
-        (smallest visible effect); `r2_oos` (not computed yet); `n_people, n_periods, lags` (really used),
+        (smallest visible effect); the gates `on_file_p, left_on_file, late_share, granger_p, gain_p, r2_oos, same_sign,
+        between_p, between_q` (see `verdict.Evidence`); `n_people, n_periods, lags` (really used),
         `months_needed`; the sentence in both languages.
     """
 
@@ -51,6 +53,8 @@ def study(
     kpis: Sequence[str] | None = None,
     plan: Plan = DEFAULT_PLAN,
     lineage: Collection[str] = (),
+    asof: pd.DataFrame | None = None,
+    teams: Mapping[str, str] | None = None,
 ) -> Study:
     """Test every KPI of the panel's person level against one outcome, as one family.
 
@@ -63,6 +67,11 @@ def study(
         The family; all KPIs but the outcome if None.
     lineage
         KPIs that share records with the outcome: mechanical, and not counted in the family.
+    asof
+        The same panel as it was on file at each period's end, for the KPIs whose records say when they were made.
+        Other KPIs cannot be more than associated.
+    teams
+        Team of each person, by `entity_id`: an effect that rests on one team predicts nothing for the others.
 
     Raises
     ------
@@ -73,7 +82,12 @@ def study(
     grid = grid_of(panel)
     names = _known(grid, outcome, kpis)
     mechanical = {*lineage, outcome}
-    alone = [examine(grid, kpi, outcome, plan=plan, in_lineage=kpi in mechanical) for kpi in names]
+    on_file = _on_file(grid, panel, asof) if asof is not None else {}
+    codes = _codes(grid, teams) if teams else None
+    alone = [
+        examine(grid, kpi, outcome, plan=plan, in_lineage=kpi in mechanical, on_file=on_file.get(kpi), teams=codes)
+        for kpi in names
+    ]
     together = _with_family(alone, plan)
     findings = [finding for examined in together for finding in examined.findings]
     rows = [_row(kpi, outcome, examined, plan) for kpi, examined in zip(names, together, strict=True)]
@@ -96,21 +110,36 @@ def _unknown(key: str, given: str, allowed: list[str]) -> Problem:
     return Problem(key, values={"given": given}, given=given, allowed=allowed)
 
 
+def _on_file(grid: Grid, panel: pd.DataFrame, asof: pd.DataFrame) -> dict[str, OnFile]:
+    """Every KPI of the as-of panel, and the share of its records in the full panel that it lacks."""
+    then = grid_of(asof)
+    late = late_shares(panel, asof)
+    return {kpi: OnFile(placed(values, then, grid), late.get(kpi, np.nan)) for kpi, values in then.values.items()}
+
+
+def _codes(grid: Grid, teams: Mapping[str, str]) -> Codes:
+    names = sorted(set(teams.values()))
+    return np.array([names.index(teams[person]) if person in teams else -1 for person in grid.people], dtype=np.intp)
+
+
 def _with_family(examined: list[Examination], plan: Plan) -> list[Examination]:
     """Fill in what depends on the other KPIs: q, and the level at which power is judged.
 
     A mechanical KPI is no discovery: left in the family, its tiny p would loosen the threshold for all others.
     """
     judged = [one.evidence for one in examined]
-    p = np.array([np.nan if judge(evidence, plan).code in "HN" else evidence.p for evidence in judged])
-    q = family_q(p)
+    tested = np.array([judge(evidence, plan).code not in "HN" for evidence in judged])
+    q, between_q = (
+        family_q(np.where(tested, [getattr(evidence, name) for evidence in judged], np.nan))
+        for name in ("p", "between_p")
+    )
     return [
-        _completed(one, float(value), float(alpha), plan)
-        for one, value, alpha in zip(examined, q, alpha_within(q, plan.q), strict=True)
+        _completed(one, float(value), float(between), float(alpha), plan)
+        for one, value, between, alpha in zip(examined, q, between_q, alpha_within(q, plan.q), strict=True)
     ]
 
 
-def _completed(examined: Examination, q: float, alpha: float, plan: Plan) -> Examination:
+def _completed(examined: Examination, q: float, between_q: float, alpha: float, plan: Plan) -> Examination:
     fitted, evidence = examined.fitted, examined.evidence
     if np.isnan(q) or fitted is None:
         return examined
@@ -119,16 +148,17 @@ def _completed(examined: Examination, q: float, alpha: float, plan: Plan) -> Exa
     need = np.nan
     if mde > target:
         need = months_needed(mde, target, n_periods=evidence.n_periods, lags=evidence.lags, grain=plan.grain)
-    findings = tuple(
-        replace(finding, q=q) if finding.test == "joint_lags" else finding for finding in examined.findings
-    )
-    return replace(examined, findings=findings, evidence=replace(evidence, q=q, mde=mde, months_needed=need))
+    of_test = {"joint_lags": q, "between": between_q}
+    findings = tuple(replace(each, q=of_test.get(each.test, np.nan)) for each in examined.findings)
+    judged = replace(evidence, q=q, between_q=between_q, alpha=alpha, mde=mde, months_needed=need)
+    return replace(examined, findings=findings, evidence=judged)
 
 
 _VERDICT_COLUMNS = [
     "kpi", "outcome", "code", "gate", "effect", "ci_low", "ci_high", "effect_per_unit", "effect_per_unit_low",
-    "effect_per_unit_high", "p", "q", "lead_p", "mde", "r2_oos", "n_people", "n_periods", "lags",
-    "months_needed", "coverage", "within_share", "same_period_r2", "sentence_zh", "sentence_en",
+    "effect_per_unit_high", "p", "q", "lead_p", "mde", "on_file_p", "left_on_file", "late_share", "granger_p", "gain_p",
+    "r2_oos", "same_sign", "between_p", "between_q", "n_people", "n_periods", "lags", "months_needed", "coverage",
+    "within_share", "same_period_r2", "sentence_zh", "sentence_en",
 ]  # fmt: skip
 
 
@@ -143,7 +173,6 @@ def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str,
         "gate": verdict.gate,
         **_effects(examined),
         **numbers,
-        "r2_oos": np.nan,
         "sentence_zh": sentence(verdict, evidence, plan, "zh"),
         "sentence_en": sentence(verdict, evidence, plan, "en"),
     }

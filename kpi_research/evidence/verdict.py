@@ -1,23 +1,35 @@
 """The ladder: from the numbers of every gate to one letter and one sentence. Pure; first gate that applies decides.
 
-Without records as they stood at the time, and before forecasts are tested, the highest letter is C.
+Without records as they stood at the time the highest letter is C. No observation alone earns more than B: that a KPI
+drives results takes a design, such as a scheme that changed for some and not for others.
 """
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, get_args
 
 from kpi_research.evidence.plan import Plan
 from kpi_research.language import Language, say
 
-Code = Literal["H", "N", "F", "G", "E", "C"]
+Code = Literal["H", "N", "R", "D", "F", "G", "E", "I", "C", "B"]
+CODES: tuple[Code, ...] = get_args(Code)
+"""In the order in which the ladder asks."""
 LEAD_ALPHA = 0.10
 """A lead placebo under this fails. Looser than 5 %: passing is the claim here, a missed failure the worse error."""
 
 FOLLOWS_ALPHA = 0.01
-"""A lead placebo under this is told beside E, F and G. Stricter, for here it is the claim itself."""
+"""A lead placebo under this says that the KPI follows results. Stricter, for here it is the claim itself."""
+
+PASSING_ALPHA = 0.05
+"""Level of the gates that an association must pass on its way to a prediction."""
+
+LEAST_SHARE_LEFT = 0.5
+"""If less than this share of the effect is left in the records that were made in time, it came with the late ones."""
+
+MOST_LATE = 0.30
+"""With a larger share of late records, what was on file in time says too little about the KPI."""
 
 LONGEST_WAIT_MONTHS = 120
 """More months than this are not advice any more; the sentence then says to add people."""
@@ -41,6 +53,18 @@ class Evidence:
         90 % interval of the same.
     mde
         Smallest effect that these data would have shown with 80 % probability, in the same unit.
+    alpha
+        The p at which the KPI is, or would be, called significant in its family.
+    has_records
+        Whether the KPI's records say when they were made, so that it is known what was on file at each period's end.
+    late_share, left_on_file, on_file_p
+        Share of the records that were made too late; share of the effect that is left without them, and its joint p.
+    granger_p, gain_p, r2_oos
+        p of panel Granger non-causality and of no better forecasts; share of squared forecast errors saved.
+    same_sign
+        Whether the effect keeps its sign whichever person or team is left out; None where that could not be tested.
+    between_p, between_q
+        p of no difference between people who do more and who do less, alone and in its family.
     """
 
     in_lineage: bool = False
@@ -59,6 +83,17 @@ class Evidence:
     ci90_high: float = math.nan
     mde: float = math.nan
     months_needed: float = math.nan
+    alpha: float = math.nan
+    has_records: bool = False
+    late_share: float = math.nan
+    left_on_file: float = math.nan
+    on_file_p: float = math.nan
+    granger_p: float = math.nan
+    gain_p: float = math.nan
+    r2_oos: float = math.nan
+    same_sign: bool | None = None
+    between_p: float = math.nan
+    between_q: float = math.nan
 
 
 @dataclass(frozen=True)
@@ -84,12 +119,39 @@ def judge(evidence: Evidence, plan: Plan) -> Verdict:
     if math.isnan(evidence.p):
         return Verdict("N", "not_estimable")
     if evidence.q <= plan.q:
-        return Verdict("C", _open_check(evidence))
-    if -plan.sesoi < evidence.ci90_low and evidence.ci90_high < plan.sesoi:
+        return _of_association(evidence)
+    if evidence.lead_p < FOLLOWS_ALPHA:
+        return Verdict("R", "lead")
+    is_small = -plan.sesoi < evidence.ci90_low and evidence.ci90_high < plan.sesoi
+    if evidence.between_q <= plan.q and (is_small or evidence.mde <= 2 * plan.sesoi):
+        return Verdict("D", "between")
+    if is_small:
         return Verdict("F", "equivalence")
     if evidence.mde > 2 * plan.sesoi:
         return Verdict("G", "power")
     return Verdict("E", "q")
+
+
+def _of_association(evidence: Evidence) -> Verdict:
+    """What is left of a KPI that goes with later results."""
+    if evidence.has_records:
+        if evidence.late_share > MOST_LATE:
+            return Verdict("I", "late")
+        if not evidence.on_file_p <= max(PASSING_ALPHA, evidence.alpha):
+            return Verdict("I", "vanishes")
+        if evidence.left_on_file < LEAST_SHARE_LEFT:
+            return Verdict("I", "shrinks")
+    failed = {
+        "lead_untested": math.isnan(evidence.lead_p),
+        "lead": evidence.lead_p < LEAD_ALPHA,
+        "records": not evidence.has_records,
+        "granger": evidence.granger_p > PASSING_ALPHA,
+        "gain_untested": math.isnan(evidence.gain_p),
+        "gain": evidence.gain_p > PASSING_ALPHA or evidence.r2_oos <= 0,
+        "stability": not evidence.same_sign,
+    }
+    gate = next((name for name, is_so in failed.items() if is_so), "")
+    return Verdict("C", gate) if gate else Verdict("B", "forecast")
 
 
 def insufficient(evidence: Evidence, plan: Plan) -> str:
@@ -118,17 +180,12 @@ def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Languag
         "min_people": str(plan.min_people),
         "min_periods": str(plan.min_periods),
         "min_coverage": f"{plan.min_coverage:.0%}",
+        "late_share": f"{evidence.late_share:.0%}",
+        "left": f"{max(0.0, evidence.left_on_file):.0%}",
+        "gain": f"{evidence.r2_oos:.1%}",
         "direction": say(f"verdict.direction.{_direction(evidence)}", language),
     }
-    text = say(f"verdict.{verdict.code}.{verdict.gate}", language, **values)
-    follows = verdict.code in "EFG" and evidence.lead_p < FOLLOWS_ALPHA
-    return text + say("verdict.follows", language) if follows else text
-
-
-def _open_check(evidence: Evidence) -> str:
-    if math.isnan(evidence.lead_p):
-        return "lead_untested"
-    return "lead" if evidence.lead_p < LEAD_ALPHA else "asof"
+    return say(f"verdict.{verdict.code}.{verdict.gate}", language, **values)
 
 
 def _direction(evidence: Evidence) -> str:

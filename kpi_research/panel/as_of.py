@@ -12,8 +12,7 @@ Source: bitemporal as-of tables, R. T. Snodgrass (1999), Developing Time-Oriente
 from __future__ import annotations
 
 import datetime as dt
-import functools
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import ibis.expr.operations as ops
@@ -29,12 +28,15 @@ from kpi_research.panel.build import Home, completed, computed, covered, last_da
 from kpi_research.panel.contributions import Contributions, Part, Piece
 from kpi_research.panel.presence import first_event, presence
 from kpi_research.panel.queries import queries
+from kpi_research.panel.replay import Marker, Replay
 from kpi_research.periods import ONE_DAY, Period, working_days
 from kpi_research.policy import GRACE_WORKING_DAYS
 
 RECORDED_AT = "recorded_at"
 RECORDED = ("activities", "stage_changes")
 """Tables whose rows may carry the time at which they were recorded."""
+FIRST, LAST, THEN = dt.date(2197, 1, 1), dt.date(2198, 1, 1), dt.date(2199, 1, 1)
+"""Markers: a period's first day and its last, and the first day on which a row was recorded too late for it."""
 
 
 def contributions_as_of(
@@ -63,10 +65,11 @@ def contributions_as_of(
     recorded_in = _timed(rows)
     parts = [*computed(crm, [kpi for kpi in able if kpi.name not in recorded], until, home.folder)]
     timed = [kpi for kpi in able if kpi.name in recorded]
+    then = _on_file(rows, recorded_in, until)
     for days in sorted({kpi.matures_after_days for kpi in timed}):
         alike = [kpi for kpi in timed if kpi.matures_after_days == days]
-        parts += _as_on_file(alike, rows, recorded_in, periods, until=until, country=country, folder=home.folder)
-    seen = [_seen(rows, recorded_in, period, until, country) for period in periods]
+        parts += _as_on_file(alike, then, periods, until=until, country=country, folder=home.folder)
+    seen = _seen(then, periods, until, country)
     first = max(filter(None, [first_event(crm, until), periods[0].start]))
     return completed(tuple(parts), kpis, rows, home, seen, country=country, since=None, until=until, first=first)
 
@@ -102,66 +105,58 @@ def _tables_of(kpis: Sequence[Kpi]) -> set[str]:
 
 
 def _as_on_file(
-    kpis: Sequence[Kpi],
-    tables: Mapping[str, ir.Table],
-    timed: frozenset[str],
-    periods: Sequence[Period],
-    *,
-    until: dt.date,
-    country: str,
-    folder: Path,
-) -> list[Part]:
+    kpis: Sequence[Kpi], crm: Crm, periods: Sequence[Period], *, until: dt.date, country: str, folder: Path
+) -> Iterator[Part]:
     """The parts of KPIs that wait for the same window, period by period, each from the rows on file then."""
     window = ONE_DAY * kpis[0].matures_after_days
-    parts: dict[str, Part] = {}
-    held: dict[str, pd.DataFrame] = {}
-    for number, period in enumerate(periods):
-        crm = _on_file(tables, timed, on_file_until(period.end + window, country), until)
-        last = min(period.end - ONE_DAY, until)
-        for place, query in enumerate(queries(crm, kpis, until, since=functools.partial(_first_day, period))):
-            name = f"as_of_{window.days}_{place}"
-            rows = query.rows.filter(query.rows.day <= pd.Timestamp(last))
-            with selections_apart():
-                if query.aggregation == "at_end":
-                    now = _held(rows)
-                    found, held[name] = _changed(held.get(name), now, last), now
-                else:
-                    found = rows.to_pyarrow()
-            piece = Piece(f"{name}_{number}.parquet", period.start, period.end - ONE_DAY)
-            parquet.write_table(
-                found.sort_by([(each, "ascending") for each in found.column_names]), folder / piece.file
-            )
-            before = parts[name].pieces if name in parts else ()
-            parts[name] = Part(name, query.aggregation, tuple(kpi.name for kpi in query.kpis), (*before, piece))
-    return [*parts.values()]
+    with selections_apart():
+        asked = [*queries(crm, kpis, until, since=_first_day)]
+    for place, query in enumerate(asked):
+        name, at_end = f"as_of_{window.days}_{place}", query.aggregation == "at_end"
+        rows = query.rows.filter(query.rows.day <= pd.Timestamp(LAST))
+        replay = Replay(_held(rows) if at_end else rows)
+        pieces: list[Piece] = []
+        before: pd.DataFrame | None = None
+        for number, period in enumerate(periods):
+            last = min(period.end - ONE_DAY, until)
+            then = on_file_until(period.end + window, country) + ONE_DAY
+            found = replay.at({FIRST: period.start, LAST: last, THEN: then})
+            if at_end:
+                now = found.to_pandas().set_index("person_id")
+                found, before = _changed(before, now, last), now
+            pieces.append(Piece(f"{name}_{number}.parquet", period.start, period.end - ONE_DAY))
+            order = [(each, "ascending") for each in found.column_names]
+            parquet.write_table(found.sort_by(order), folder / pieces[-1].file)
+        yield Part(name, query.aggregation, tuple(kpi.name for kpi in query.kpis), tuple(pieces))
 
 
-def _first_day(period: Period, kpis: Sequence[Kpi]) -> dt.date | None:
+def _first_day(kpis: Sequence[Kpi]) -> Marker | None:
     """What holds at a period's end may have begun before it."""
-    return None if kpis[0].aggregation == "at_end" else period.start
+    return None if kpis[0].aggregation == "at_end" else FIRST
 
 
-def _on_file(tables: Mapping[str, ir.Table], timed: frozenset[str], then: dt.date, until: dt.date) -> Crm:
-    """The tables as far as they were recorded on a day."""
-    end = pd.Timestamp(then + ONE_DAY)
+def _on_file(tables: Mapping[str, ir.Table], timed: frozenset[str], until: dt.date) -> Crm:
+    """The tables as far as they were recorded before a moment."""
+    end = pd.Timestamp(THEN)
     known = {name: each.filter(each[RECORDED_AT] < end) if name in timed else each for name, each in tables.items()}
     return Crm({name: covered(name, table, until) for name, table in known.items()})
 
 
-def _seen(
-    tables: Mapping[str, ir.Table], timed: frozenset[str], period: Period, until: dt.date, country: str
-) -> ir.Table | None:
-    """Who had recorded anything of a period in time."""
-    rows = presence(_on_file(tables, timed, on_file_until(period.end, country), until), until)
+def _seen(crm: Crm, periods: Sequence[Period], until: dt.date, country: str) -> Iterator[pa.Table]:
+    """Who had recorded anything of each period in time."""
+    rows = presence(crm, until)
     if rows is None:
-        return None
-    return rows.filter(rows.day >= pd.Timestamp(period.start), rows.day < pd.Timestamp(period.end))
+        return
+    replay = Replay(rows.filter(rows.day >= pd.Timestamp(FIRST), rows.day <= pd.Timestamp(LAST)))
+    for period in periods:
+        then = on_file_until(period.end, country) + ONE_DAY
+        yield replay.at({FIRST: period.start, LAST: period.end - ONE_DAY, THEN: then})
 
 
-def _held(changes: ir.Table) -> pd.DataFrame:
+def _held(changes: ir.Table) -> ir.Table:
     """By person, what the changes so far add up to."""
     sums = {name: changes[name].sum() for name in changes.columns if name not in ("person_id", "day")}
-    return changes.group_by("person_id").aggregate(**sums).to_pyarrow().to_pandas().set_index("person_id")
+    return changes.group_by("person_id").aggregate(**sums)
 
 
 def _changed(before: pd.DataFrame | None, now: pd.DataFrame, last: dt.date) -> pa.Table:

@@ -8,7 +8,7 @@ from __future__ import annotations
 import datetime as dt
 import shutil
 import tempfile
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def contributions(
     until = until or last_day(rows)
     crm = Crm({name: covered(name, table, until) for name, table in rows.items()})
     parts = computed(crm, measurable(kpis, crm), until, home.folder, since=since, before=before)
-    seen = [presence(crm, until)]
+    seen = [rows.to_pyarrow() for rows in [presence(crm, until)] if rows is not None]
     return completed(parts, kpis, rows, home, seen, country=country, since=since, until=until)
 
 
@@ -109,7 +109,7 @@ def completed(
     kpis: Sequence[Kpi],
     tables: Mapping[str, ir.Table],
     home: Home,
-    seen: Sequence[ir.Table | None],
+    seen: Iterable[pa.Table],
     *,
     country: str,
     since: dt.date | None,
@@ -219,9 +219,9 @@ def _begins(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> dict[str, dt
     return {name: time.date() for name, time in first.items() if time is not None}
 
 
-def _write_presence(seen: Sequence[ir.Table | None], folder: Path, since: dt.date | None) -> None:
+def _write_presence(seen: Iterable[pa.Table], folder: Path, since: dt.date | None) -> None:
     schema = pa.schema([("person_id", pa.string()), ("day", pa.timestamp("us")), ("base", pa.string())])
-    known = [rows.to_pyarrow().cast(schema) for rows in seen if rows is not None]
+    known = [rows.cast(schema) for rows in seen]
     found = pa.concat_tables(known) if known else schema.empty_table()
     if since:
         found = found.filter(pc.field("day") >= pd.Timestamp(since))

@@ -22,15 +22,14 @@ from kpi_research.funnel.steps import Windows
 from kpi_research.kpis.catalogue import find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
 from kpi_research.panel import LEVELS, Level, panel
-from kpi_research.periods import GRAINS, ONE_DAY, Grain, Period, as_intervals, periods_between, weekly_slices
+from kpi_research.periods import GRAINS, Grain, Period, as_intervals, weekly_slices, whole_periods
 from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import View, forecast_of, funnel_of
+from kpi_research.run.on_file import latest_teams, predictors_of
 from kpi_research.run.settings import ClientFile, kpis_of, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
 from kpi_research.sources.workspace import Progress
 
-FIRST_DAYS_MISSING = ONE_DAY * 7
-"""A first period without records on its first days is still whole: a year may begin with holidays."""
 RESAMPLING_SEED = 20260101
 """Fixed, so that the same data give the same intervals."""
 
@@ -64,9 +63,7 @@ class Client:
         parts = self.data.parts
         if parts.since is None:
             return []
-        first = parts.since
-        found = periods_between(first, parts.until, grain, self.settings.fiscal_year_starts)
-        return [each for each in found if first - each.start <= FIRST_DAYS_MISSING and each.end <= parts.until_end]
+        return whole_periods(parts.since, parts.until, grain, self.settings.fiscal_year_starts)
 
     def reported_quarters(self) -> list[Period]:
         """The whole quarters; where there is none, that in which the data end: only their quality is reported then."""
@@ -228,18 +225,21 @@ class Client:
 
         Without one whole month it says of every KPI that nothing can be said, on the month that the data end in.
         """
-        names = [kpi.name for kpi in self.predictors()]
+        names, data = [kpi.name for kpi in self.predictors()], self.data
         grain = self.settings.plan.grain
-        rows = self.panel(every=grain, level="person", upto=upto)
+        periods = [each for each in self.periods(grain) if upto is None or each.end <= upto.end]
+        rows = panel(data.parts, as_intervals(periods), "person")
         if rows.empty:
-            month = Period.containing(self.data.parts.until, grain, self.settings.fiscal_year_starts)
-            rows = panel(self.data.parts, as_intervals([month]), "person")
+            month = Period.containing(data.parts.until, grain, self.settings.fiscal_year_starts)
+            rows = panel(data.parts, as_intervals([month]), "person")
         return study(
             rows,
             outcome=self.settings.outcome,
             kpis=names,
             plan=self.plan(),
             lineage=sharing_records(self.settings.outcome, names, among=self.kpis),
+            asof=panel(data.on_file, as_intervals(periods), "person") if data.on_file and periods else None,
+            teams=latest_teams(data.parts, upto),
         )
 
     def plan(self) -> Plan:
@@ -248,10 +248,7 @@ class Client:
 
     def predictors(self) -> list[Kpi]:
         """The KPIs that the study asks about: those named, or those of the named kind, less the outcome."""
-        wanted = self.settings.predictors
-        if isinstance(wanted, list):
-            return find_kpis(wanted, self.path.name, among=self.kpis)
-        return [kpi for kpi in self.kpis.values() if kpi.kind == wanted and kpi.name != self.settings.outcome]
+        return predictors_of(self.settings)
 
     def targets(self, period: Period, level: Level) -> dict[tuple[str, str], float]:
         """(entity_id, kpi) -> base target of a period (see `goals.base_targets`)."""

@@ -29,6 +29,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.funnel.records import Records, read_records, records_in, write_records
 from kpi_research.integrity.quality import Quality, observe
 from kpi_research.panel import Contributions, contributions, contributions_in
+from kpi_research.run.on_file import compute_on_file, read_on_file
 from kpi_research.run.settings import ClientFile, kpis_of
 from kpi_research.sources.mapping import SimulatedSource
 from kpi_research.sources.read import files_of, read_source, reads_database
@@ -38,6 +39,7 @@ PACKAGE = Path(__file__).parent.parent
 KEPT_TABLES = ("people", "teams", "targets")
 PANEL = "panel"
 FUNNEL = "funnel"
+ON_FILE = "on_file"
 CUSTOMERS = "customers"
 FRAMES = ("rejected", "counted", "row_counts", "steps", "observations", "coverage", *KEPT_TABLES)
 
@@ -52,6 +54,9 @@ class Stored:
         Where they are kept.
     parts
         What panels are summed from.
+    on_file
+        The same for the predictors, from what was on file at the end of each period; None where records do not say
+        when they were made.
     people, teams, targets
         Canonical tables, empty where the client has none.
     rejected, counted, row_counts, steps
@@ -66,6 +71,7 @@ class Stored:
 
     folder: Path
     parts: Contributions
+    on_file: Contributions | None
     people: pd.DataFrame
     teams: pd.DataFrame
     targets: pd.DataFrame
@@ -150,9 +156,9 @@ def _sha256(path: Path) -> str:
 
 def fingerprint(settings: ClientFile, inputs: Mapping[str, str]) -> str:
     """What the stored data depend on, in 16 hexadecimal digits."""
-    reading = settings.model_dump_json(
-        include={"client", "source", "timezone", "calendar", "since", "until", "stages", "currency", "kpis"}
-    )
+    read_from = ("client", "source", "timezone", "calendar", "since", "until", "stages", "currency", "kpis")
+    studied: dict[str, Any] = {"predictors": True, "fiscal_year_starts": True, "plan": {"grain"}}
+    reading = settings.model_dump_json(include={**dict.fromkeys(read_from, True), **studied})
     text = json.dumps([reading, dict(inputs), code_fingerprint()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
@@ -188,6 +194,7 @@ def _build(
             if problems := [*_lost_tables(contract)]:
                 raise InputError(problems)
             parts = _contributions(settings, contract, building / PANEL)
+            on_file = compute_on_file(settings, contract, parts, building / ON_FILE)
             quality = observe(
                 contract.tables,
                 row_counts=contract.row_counts,
@@ -212,7 +219,13 @@ def _build(
         _write(building, contract, quality, kept)
         if reads_database(settings.source):
             inputs = {**inputs, "database": _content(building)}
-        meta = {PANEL: parts.meta, "inputs": inputs, "grade": quality.grade, "truth": _truth(settings)}
+        meta = {
+            PANEL: parts.meta,
+            ON_FILE: on_file,
+            "inputs": inputs,
+            "grade": quality.grade,
+            "truth": _truth(settings),
+        }
         (building / "meta.json").write_text(json.dumps(meta, ensure_ascii=False, indent=1), encoding="utf-8")
         folder = home / fingerprint(settings, inputs)
         try:
@@ -287,4 +300,5 @@ def _load(folder: Path, settings: ClientFile) -> Stored:
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     parts = contributions_in(folder / PANEL, meta[PANEL], tuple(kpis_of(settings).values()))
     quality = Quality(frames.pop("observations"), frames.pop("coverage"), meta["grade"])
-    return Stored(folder, parts, quality=quality, inputs=meta["inputs"], truth=tuple(meta["truth"]), **frames)
+    on_file = read_on_file(settings, folder / ON_FILE, meta[ON_FILE])
+    return Stored(folder, parts, on_file, quality=quality, inputs=meta["inputs"], truth=tuple(meta["truth"]), **frames)

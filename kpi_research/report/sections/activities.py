@@ -63,7 +63,7 @@ SECTION = Section("activities", build)
 def sentence_of(page: PageData, verdict: pd.Series) -> str:
     """The verdict in words; a missing table by its name.
 
-    The size of an association is for analysts only, as long as records entered afterwards are not ruled out.
+    The size of what is associated only is for analysts: it may be that of something else.
     """
     kpi = page.kpis[verdict["kpi"]]
     needed = dict.fromkeys([*kpi.needs, *page.kpis[page.outcome].needs])
@@ -71,7 +71,7 @@ def sentence_of(page: PageData, verdict: pd.Series) -> str:
         names = listed((say(f"table.{table}", page.language) for table in absent), page.language)
         return say("activities.no_table", page.language, tables=names)
     sentence = str(verdict[f"sentence_{page.language}"])
-    sized = verdict["code"] == "C" and page.audience == "analyst"
+    sized = verdict["code"] == "B" or (verdict["code"] == "C" and page.audience == "analyst")
     return sentence + _size(page, verdict) if sized else sentence
 
 

@@ -19,11 +19,12 @@ def build(page: PageData) -> Iterator[Block]:
     verdicts = page.study.verdicts
     by_code = {code: list(rows["kpi"]) for code, rows in verdicts.groupby("code")}
     tested = sum(len(kpis) for code, kpis in by_code.items() if code not in UNTESTED)
-    kind = "untested" if not tested else "watch" if by_code.get("C") else "nothing"
+    found = "pilot" if "B" in by_code else "watch" if "C" in by_code else "nothing"
+    kind = found if tested else "untested"
     tone: Tone = "info" if tested else "unknown"
     callout = Callout(
         tone=tone,
-        figure=f"{len(by_code.get('C', []))} / {tested}",
+        figure=f"{len(by_code.get('B', []))} / {tested}",
         figure_label=say("evidence.figure", page.language),
         stands=_stands(page, by_code),
         why=_why(page, by_code),
@@ -46,17 +47,21 @@ def _stands(page: PageData, by_code: dict[str, list[str]]) -> str:
         periods=int(verdicts["n_periods"].max()) if len(verdicts) else 0,
         period=period_title(page.period, page.language),
     )
-    found = by_code.get("C", [])
-    if not found:
-        tested = any(code not in UNTESTED for code in by_code)
-        return base + say(f"evidence.stands.{'none' if tested else 'untested'}", page.language)
-    return base + say("evidence.stands.some", page.language, kpis=listed(map(page.inline, found), page.language))
+    found = [
+        say(f"evidence.stands.{kind}", page.language, kpis=listed(map(page.inline, by_code[code]), page.language))
+        for code, kind in (("B", "predicts"), ("C", "some"))
+        if code in by_code
+    ]
+    if found:
+        return base + "".join(found)
+    tested = any(code not in UNTESTED for code in by_code)
+    return base + say(f"evidence.stands.{'none' if tested else 'untested'}", page.language)
 
 
 def _why(page: PageData, by_code: dict[str, list[str]]) -> str:
     parts = [
         say(f"evidence.why.{code}", page.language, kpis=listed(map(page.inline, by_code[code]), page.language))
-        for code in "HFGEN"
+        for code in "IRHDFGEN"
         if code in by_code
     ]
     return "".join(parts) or say("evidence.why.nothing", page.language)

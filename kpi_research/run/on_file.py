@@ -1,0 +1,62 @@
+"""A client's predictors as they stood on file at the end of each period: what the study holds late records against."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from kpi_research.crm.contract import Contract
+from kpi_research.crm.roster import UNASSIGNED
+from kpi_research.kpis.definition import Kpi
+from kpi_research.panel import Contributions, contributions_as_of, contributions_in, recorded_kpis
+from kpi_research.periods import Period, whole_periods
+from kpi_research.run.settings import ClientFile, kpis_of
+
+
+def predictors_of(settings: ClientFile) -> list[Kpi]:
+    """The KPIs that the study asks about: those named, or those of the named kind, less the outcome."""
+    known, wanted = kpis_of(settings), settings.predictors
+    if isinstance(wanted, list):
+        return [known[name] for name in wanted]
+    return [kpi for kpi in known.values() if kpi.kind == wanted and kpi.name != settings.outcome]
+
+
+def compute_on_file(
+    settings: ClientFile, contract: Contract, full: Contributions, folder: Path
+) -> dict[str, Any] | None:
+    """Compute into a folder what `read_on_file` needs beside it; None where no predictor's records carry their time.
+
+    Parameters
+    ----------
+    full
+        Contributions of the same rows, whenever recorded.
+    """
+    predictors = predictors_of(settings)
+    recorded = recorded_kpis(contract.tables, predictors)
+    if full.since is None or not recorded:
+        return None
+    periods = whole_periods(full.since, full.until, settings.plan.grain, settings.fiscal_year_starts)
+    if not periods:
+        return None
+    kpis = [kpi for kpi in predictors if kpi.name in recorded]
+    made = contributions_as_of(
+        contract.tables, kpis, periods, country=settings.calendar, until=full.until, folder=folder
+    )
+    return {**made.meta, "kpis": [kpi.name for kpi in kpis]}
+
+
+def read_on_file(settings: ClientFile, folder: Path, meta: dict[str, Any] | None) -> Contributions | None:
+    """What `compute_on_file` left in a folder."""
+    if meta is None:
+        return None
+    known = kpis_of(settings)
+    return contributions_in(folder, meta, [known[name] for name in meta["kpis"]])
+
+
+def latest_teams(parts: Contributions, upto: Period | None) -> dict[str, str]:
+    """Of each person, the team of their last day up to a period's end."""
+    days = parts.roster if upto is None else parts.roster[parts.roster["day"] < pd.Timestamp(upto.end)]
+    last = days[days["team_id"] != UNASSIGNED].sort_values("day").groupby("person_id")["team_id"].last()
+    return {str(person): str(team) for person, team in last.items()}
