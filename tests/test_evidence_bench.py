@@ -291,7 +291,7 @@ def opened(monkeypatch):
         panel=lambda *, every, level: pd.concat([drawn.panel, other]),
         predictors=lambda: [SimpleNamespace(name=kpi) for kpi in drawn.truth],
         plan=lambda: ONE_LAG,
-        panel_on_file=lambda: drawn.asof,
+        data=SimpleNamespace(on_file=drawn.asof),
     )
     monkeypatch.setattr(benching, "open_client", lambda path, progress: client)
     return client
@@ -310,7 +310,7 @@ def test_a_client_is_benched_at_its_own_size(opened, capsys, language):
 
 
 def test_without_times_of_recording_nothing_is_more_than_associated(opened, capsys):
-    opened.panel_on_file = lambda: None
+    opened.data.on_file = None
     found = benching.bench_client(Path("acme.yaml"), 1)
     assert not found.world.recorded
     benching.print_bench(found, "en")

@@ -105,7 +105,7 @@ def world_of(client: Client, kind: Kind = "published") -> World:
     family = {client.settings.outcome, *(kpi.name for kpi in client.predictors())}
     rows = client.panel(every=client.settings.plan.grain, level="person")
     world = World.like(rows[rows["kpi"].isin(family)], outcome=client.settings.outcome, kind=kind)
-    return replace(world, recorded=client.panel_on_file() is not None)
+    return replace(world, recorded=client.data.on_file is not None)
 
 
 def print_bench(found: Benched, language: Language) -> None:
