@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from kpi_research.run.job import JobResult
 
 OK, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
+WORLDS = ("published", "heavy", "movers", "spread", "proxy_alias")
 LISTED = ("kpis", "presets", "schemes", "sections")
 DEMO_QUARTERS = 2
 
@@ -98,6 +99,12 @@ def parser(language: Language) -> argparse.ArgumentParser:
     for made in (demo, run):
         made.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help=help_of("jobs"))
         made.add_argument("--force", action="store_true", help=help_of("force"))
+    bench = command("bench", _bench)
+    bench.add_argument("client", type=Path, help=help_of("client"))
+    bench.add_argument("--draws", type=_positive, default=200, metavar="N", help=help_of("draws"))
+    bench.add_argument("--seed", type=_positive, default=1, metavar="N", help=help_of("seed"))
+    bench.add_argument("--world", choices=WORLDS, default="published", help=help_of("world"))
+    bench.add_argument("--json", action="store_true", help=help_of("json"))
     listing = command("list", _list)
     listing.add_argument("what", choices=LISTED, help=help_of("what"))
     listing.add_argument("--json", action="store_true", help=help_of("json"))
@@ -172,6 +179,18 @@ def _check(given: argparse.Namespace, language: Language) -> int:
         print(json.dumps(found, ensure_ascii=False, indent=1))  # noqa: T201
     else:
         print_checkup(found, language)
+    return OK
+
+
+def _bench(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.benching import bench_client, print_bench
+
+    print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
+    found = bench_client(given.client, given.draws, language, seed=given.seed, kind=given.world, progress=_say_copied)
+    if given.json:
+        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1))  # noqa: T201
+    else:
+        print_bench(found, language)
     return OK
 
 

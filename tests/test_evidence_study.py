@@ -7,6 +7,7 @@ from golden.planted_worlds import codes, panel_of, world
 
 from kpi_research.errors import InputError
 from kpi_research.evidence.grid import grid_of, lagged, rows_of
+from kpi_research.evidence.history import confirmed
 from kpi_research.evidence.lags import fit_lags, usable_lags
 from kpi_research.evidence.study import Plan, study
 
@@ -180,3 +181,73 @@ def test_an_empty_family_gives_empty_tables_with_their_columns(panel):
     found = study(panel, outcome="revenue", kpis=[])
     assert found.verdicts.empty and found.findings.empty
     assert list(found.verdicts.columns) == list(study(panel, outcome="revenue").verdicts.columns)
+
+
+# --- records made in time, teams, the same KPI twice, and what passes for the first time
+
+
+def recorded(panel: pd.DataFrame, **changed: np.ndarray) -> pd.DataFrame:
+    """The panel as it was on file, with other values of some KPIs."""
+    rows = panel[~panel["kpi"].isin([*changed, "revenue"])]
+    return pd.concat([rows, *(panel_of({kpi: values}) for kpi, values in changed.items())], ignore_index=True)
+
+
+@pytest.fixture(scope="module")
+def strong() -> dict[str, np.ndarray]:
+    return world(np.random.default_rng(3), beta=0.5)
+
+
+def test_a_driver_on_file_in_time_predicts_and_one_that_was_typed_in_later_does_not(strong):
+    rows, noise = panel_of(strong), np.random.default_rng(1).standard_normal(strong["driver"].shape)
+    in_time = study(rows, outcome="revenue", asof=recorded(rows)).verdicts.set_index("kpi")
+    later = study(rows, outcome="revenue", asof=recorded(rows, driver=noise)).verdicts.set_index("kpi")
+    without = study(rows, outcome="revenue").verdicts.set_index("kpi")
+    assert [each.loc["driver", "code"] for each in (in_time, later, without)] == ["B", "I", "C"]
+    assert without.loc["driver", "gate"] == "records" and not (without["code"] == "B").any()
+    assert in_time.loc["driver", "left_on_file"] == pytest.approx(1)
+
+
+def test_the_share_of_late_records_is_counted_and_too_many_make_the_record_unreliable(strong):
+    full = panel_of(strong).assign(n=10.0)
+    late = recorded(full).assign(n=6.5)
+    found = study(full, outcome="revenue", asof=late).verdicts.set_index("kpi").loc["driver"]
+    assert found["late_share"] == pytest.approx(0.35) and (found["code"], found["gate"]) == ("I", "late")
+    some = study(full, outcome="revenue", asof=recorded(full).assign(n=7.5)).verdicts.set_index("kpi").loc["driver"]
+    assert some["code"] == "B"
+
+
+def test_an_effect_that_rests_on_one_team_predicts_nothing(strong):
+    people = [f"p{number:02d}" for number in range(40)]
+    arrays = world(np.random.default_rng(11))
+    star = arrays["revenue"].copy()
+    star[:4, 1:] += 8 * arrays["driver"][:4, :-1]
+    star[4:, 1:] -= 0.4 * arrays["driver"][4:, :-1]
+    rows = panel_of({**arrays, "revenue": star})
+    teams = {
+        person: "stars" if number < 4 else f"team{number % 3}"
+        for number, person in enumerate(sorted(set(rows["entity_id"])))
+    }
+    found = study(rows, outcome="revenue", kpis=["driver"], asof=recorded(rows), teams=teams)
+    one = found.findings.set_index("test").loc["without_one_team"]
+    assert len(people) == rows["entity_id"].nunique() and one["ci_low"] < 0 < one["ci_high"]
+    assert found.verdicts.loc[0, "code"] != "B" and not found.verdicts.loc[0, "same_sign"]
+
+
+def test_the_same_kpi_under_another_name_or_unit_is_no_second_discovery(strong):
+    twice = {**strong, "x_copy": 100 - 3 * strong["driver"]}
+    rows = panel_of(twice)
+    alone = study(panel_of(strong), outcome="revenue", asof=recorded(panel_of(strong))).verdicts.set_index("kpi")
+    both = study(rows, outcome="revenue", asof=recorded(rows)).verdicts.set_index("kpi")
+    assert both.loc["x_copy", "alias_of"] == "driver" and both["alias_of"].ne("").sum() == 1
+    assert both.loc["x_copy", "code"] == both.loc["driver", "code"] == "B"
+    pd.testing.assert_series_equal(both.loc[alone.index, "q"], alone["q"])
+
+
+def test_who_passes_for_the_first_time_is_only_associated(strong):
+    rows = panel_of(strong)
+    now = study(rows, outcome="revenue", asof=recorded(rows))
+    first, second = confirmed(now, None), confirmed(now, now)
+    told = first.verdicts.set_index("kpi").loc["driver"]
+    assert (told["code"], told["gate"]) == ("C", "new") and "passes again" in told["sentence_en"]
+    pd.testing.assert_frame_equal(second.verdicts, now.verdicts)
+    assert (first.verdicts["code"] == "C").sum() == (now.verdicts["code"].isin(["B", "C"])).sum()

@@ -14,7 +14,7 @@ from kpi_research.evidence.examine import Examination, OnFile, examine
 from kpi_research.evidence.finding import as_frame
 from kpi_research.evidence.fixed_effects import Codes
 from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
-from kpi_research.evidence.multiplicity import alpha_within, family_q
+from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
 from kpi_research.evidence.verdict import Evidence, judge, sentence
@@ -88,7 +88,12 @@ def study(
         examine(grid, kpi, outcome, plan=plan, in_lineage=kpi in mechanical, on_file=on_file.get(kpi), teams=codes)
         for kpi in names
     ]
-    together = _with_family(alone, plan)
+    same = aliases({kpi: grid.values[kpi] for kpi in names if kpi not in mechanical})
+    alone = [
+        replace(one, evidence=replace(one.evidence, alias_of=same.get(kpi, "")))
+        for kpi, one in zip(names, alone, strict=True)
+    ]
+    together = _with_aliases(_with_family(alone, plan), names)
     findings = [finding for examined in together for finding in examined.findings]
     rows = [_row(kpi, outcome, examined, plan) for kpi, examined in zip(names, together, strict=True)]
     return Study(
@@ -128,7 +133,7 @@ def _with_family(examined: list[Examination], plan: Plan) -> list[Examination]:
     A mechanical KPI is no discovery: left in the family, its tiny p would loosen the threshold for all others.
     """
     judged = [one.evidence for one in examined]
-    tested = np.array([judge(evidence, plan).code not in "HN" for evidence in judged])
+    tested = np.array([judge(one, plan).code not in "HN" and not one.alias_of for one in judged])
     q, between_q = (
         family_q(np.where(tested, [getattr(evidence, name) for evidence in judged], np.nan))
         for name in ("p", "between_p")
@@ -137,6 +142,19 @@ def _with_family(examined: list[Examination], plan: Plan) -> list[Examination]:
         _completed(one, float(value), float(between), float(alpha), plan)
         for one, value, between, alpha in zip(examined, q, between_q, alpha_within(q, plan.q), strict=True)
     ]
+
+
+def _with_aliases(examined: list[Examination], names: list[str]) -> list[Examination]:
+    """An alias has the q of the KPI that it repeats: it is no second discovery."""
+    of = dict(zip(names, examined, strict=True))
+    together = []
+    for one in examined:
+        first = of.get(one.evidence.alias_of)
+        if first is not None:
+            told = {name: getattr(first.evidence, name) for name in ("q", "between_q", "alpha", "mde", "months_needed")}
+            one = replace(one, evidence=replace(one.evidence, **told))
+        together.append(one)
+    return together
 
 
 def _completed(examined: Examination, q: float, between_q: float, alpha: float, plan: Plan) -> Examination:
@@ -158,7 +176,7 @@ _VERDICT_COLUMNS = [
     "kpi", "outcome", "code", "gate", "effect", "ci_low", "ci_high", "effect_per_unit", "effect_per_unit_low",
     "effect_per_unit_high", "p", "q", "lead_p", "mde", "on_file_p", "left_on_file", "late_share", "granger_p", "gain_p",
     "r2_oos", "same_sign", "between_p", "between_q", "n_people", "n_periods", "lags", "months_needed", "coverage",
-    "within_share", "same_period_r2", "sentence_zh", "sentence_en",
+    "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",
 ]  # fmt: skip
 
 

@@ -65,6 +65,8 @@ class Evidence:
         Whether the effect keeps its sign whichever person or team is left out; None where that could not be tested.
     between_p, between_q
         p of no difference between people who do more and who do less, alone and in its family.
+    alias_of
+        The KPI that tells the very same; it stands in the family for both.
     """
 
     in_lineage: bool = False
@@ -94,6 +96,7 @@ class Evidence:
     same_sign: bool | None = None
     between_p: float = math.nan
     between_q: float = math.nan
+    alias_of: str = ""
 
 
 @dataclass(frozen=True)

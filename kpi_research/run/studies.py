@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from kpi_research.evidence.history import confirmed
 from kpi_research.evidence.study import Study
 from kpi_research.periods import Period
 from kpi_research.run.client import Client
@@ -15,7 +16,14 @@ PARTS = ("findings", "verdicts")
 
 
 def study_of(client: Client, period: Period) -> Study:
-    """The study on all whole months up to the period's end, made once."""
+    """The study on all whole months up to the period's end; what passes for the first time does not predict yet."""
+    earlier = period.shift(-1)
+    known = earlier in client.reported_quarters()
+    return confirmed(_study_upto(client, period), _study_upto(client, earlier) if known else None)
+
+
+def _study_upto(client: Client, period: Period) -> Study:
+    """The study by itself, made once."""
     plan, names = client.plan(), [kpi.name for kpi in client.predictors()]
     fingerprint = plan.fingerprint(client.settings.outcome, names)
     folder = client.data.folder / "studies" / f"{period.name}-{fingerprint[:16]}"

@@ -72,7 +72,11 @@ def sentence_of(page: PageData, verdict: pd.Series) -> str:
         return say("activities.no_table", page.language, tables=names)
     sentence = str(verdict[f"sentence_{page.language}"])
     sized = verdict["code"] == "B" or (verdict["code"] == "C" and page.audience == "analyst")
-    return sentence + _size(page, verdict) if sized else sentence
+    if sized:
+        sentence += _size(page, verdict)
+    if verdict["alias_of"]:
+        sentence += say("activities.alias", page.language, kpi=page.inline(verdict["alias_of"]))
+    return sentence
 
 
 def _size(page: PageData, verdict: pd.Series) -> str:
@@ -83,7 +87,7 @@ def _size(page: PageData, verdict: pd.Series) -> str:
     one = SHARE_STEP if unit == "share" else 1.0
     low, high = verdict["effect_per_unit_low"] * one, verdict["effect_per_unit_high"] * one
     return say(
-        "activities.effect",
+        "activities.effect_seen" if verdict["code"] == "B" else "activities.effect",
         page.language,
         unit=say(f"activities.one.{unit}", page.language),
         lags=int(verdict["lags"]),
