@@ -131,7 +131,7 @@ def completed(
     _write_presence(seen, home.folder, since)
     first, people = first or _first_day(made), _people(made)
     begun = pd.DataFrame({"person_id": people if first else [], "day": pd.Timestamp(first or until)})
-    known = {name: tables[name].to_pandas() for name in ROSTER_TABLES if name in tables}
+    known = {name: tables[name].to_pyarrow().to_pandas() for name in ROSTER_TABLES if name in tables}
     roster(known, begun, country=country, until=until, lead=LONGEST_PERIOD).to_parquet(home.folder / ROSTER)
     return replace(made, since=first)
 
