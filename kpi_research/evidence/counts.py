@@ -1,0 +1,288 @@
+"""Counts and money with zeros: Poisson pseudo-maximum likelihood with person and period effects (PPML).
+
+The mean of the outcome is exp(person effect + period effect + X b), whatever its distribution: the estimate is right
+for any outcome without negative values whose mean has that form, and clustered errors do not take it to be Poisson
+(Gourieroux, Monfort & Trognon 1984; Wooldridge 1999; Santos Silva & Tenreyro 2006). Coefficients are semi-elasticities:
+log points for one unit of the regressor, the same in whatever currency the outcome is (`relative_change` says them in
+per cent). The logarithm of one plus the outcome has neither property.
+
+Estimates have the jackknife's errors and not CRV1's, which are too small where a few deals make most of the money. Per
+cent of simulated panels whose 95 % interval held the truth, CRV1 / jackknife, log-normal amounts with a standard
+deviation of 1.5 in logs, no deal in 57 % of the person-months, errors AR(.5) (1000 panels each, 100 people 400)::
+
+    12 people x 24 months     90.9 / 92.0
+    20                        90.5 / 92.0
+    40                        92.5 / 94.1
+    100                       93.3 / 94.0
+    40, amounts spread 1.0    93.9 / 94.1
+    40, amounts spread 2.0    90.5 / 92.5
+
+Some rows have no finite fit: those of a person who never sold anything, and all others whose fitted mean could be
+brought to zero without cost to the rest. They say nothing about b, are left out, and are counted (`separated`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+from scipy import optimize, sparse
+
+from kpi_research.evidence.fixed_effects import (
+    TOLERANCE,
+    Codes,
+    Estimate,
+    FloatArray,
+    NotEstimableError,
+    cluster_covariance,
+    collinear,
+    jackknife_covariance,
+    not_nested,
+    within,
+)
+
+BoolArray = npt.NDArray[np.bool_]
+
+MOST_STEPS = 100
+"""Steps after which a fit that has not settled is given up."""
+
+SETTLED = 1e-9
+"""Largest change of a log mean in one step at which the fit has settled; the next one would be about its square."""
+
+
+@dataclass(frozen=True)
+class CountFit:
+    """A fitted regression; log points for one unit of each regressor.
+
+    Parameters
+    ----------
+    coef, cov
+        k coefficients and their k x k clustered covariance (CRV1), the one that other programs print.
+    cov_jackknife
+        The same from leaving out one cluster at a time, to first order (`fixed_effects.jackknife_covariance`): the one
+        that estimates have.
+    mean
+        Fitted means of the rows that were used, in the outcome's unit.
+    used
+        n: which of the rows given were used.
+    residual_df
+        Degrees of freedom of t: clusters - 1.
+    n_separated, n_singletons
+        Rows left out since they have no finite fit, and since their person or period has no other row.
+    """
+
+    coef: FloatArray
+    cov: FloatArray
+    cov_jackknife: FloatArray
+    mean: FloatArray
+    used: BoolArray
+    residual_df: int
+    n_clusters: int
+    n_separated: int
+    n_singletons: int
+
+    def combine(self, weights: Sequence[float] | FloatArray) -> Estimate:
+        """The weighted sum of the coefficients, in log points; `weights` has k entries."""
+        w = np.asarray(weights, dtype=float)
+        return Estimate(float(w @ self.coef), float(np.sqrt(max(0.0, w @ self.cov_jackknife @ w))), self.residual_df)
+
+    def at(self, index: int) -> Estimate:
+        """One coefficient, in log points."""
+        return self.combine(np.eye(len(self.coef))[index])
+
+
+@dataclass(frozen=True)
+class Change:
+    """By which share the expected outcome changes, with its confidence interval; 0.1 is 10 % more."""
+
+    value: float
+    low: float
+    high: float
+
+
+def relative_change(estimate: Estimate, by: float = 1.0, level: float = 0.95) -> Change:
+    """What log points are in per cent: exp(by b) - 1, for `by` units of the regressor.
+
+    The interval is that of b, turned into shares, and so never reaches below -1.
+    """
+    scaled = estimate.scaled(by)
+    value, low, high = np.expm1([scaled.value, *scaled.interval(level)])
+    return Change(float(value), float(low), float(high))
+
+
+def ppml(
+    y: FloatArray, X: FloatArray, *, person: Codes, period: Codes | None = None, cluster: Codes | None = None
+) -> CountFit:
+    """Poisson pseudo-maximum likelihood of y on X with person effects and, if given, period effects.
+
+    Iteratively reweighted least squares, the effects swept out anew with the weights of every step (Correia, Guimaraes
+    & Zylkin 2020). Both covariances follow the convention of `fixed_effects`, t has G-1 degrees of freedom.
+
+    Parameters
+    ----------
+    y, X
+        n counts or amounts of money, none negative, and n x k regressors, without constant.
+    person, period
+        n codes 0, 1, 2 ... without gaps.
+    cluster
+        n codes of groups of whole persons; the persons themselves if None.
+
+    Raises
+    ------
+    NotEstimableError
+        If an outcome is negative; if in the rows that are left the regressors are collinear with the effects or with
+        one another, or rows or clusters are too few; if the fit does not settle.
+    """
+    if not np.all(y >= 0):
+        raise NotEstimableError
+    used, n_separated, n_singletons = _usable(y, X, person, period)
+    y, X, who = y[used], X[used], _codes(person[used])
+    when = None if period is None else _codes(period[used])
+    groups = who if cluster is None else _codes(cluster[used])
+    n_clusters = int(groups.max(initial=-1)) + 1
+    if n_clusters < 2:
+        raise NotEstimableError
+    absorbed = not_nested(who, when)
+    too_few = len(y) <= X.shape[1] + absorbed + who.max()
+    if too_few or collinear(within(X, who, when), np.linalg.norm(X, axis=0)):
+        raise NotEstimableError
+    coef, mean = _settled(y, X, who, when)
+    root = np.sqrt(mean)
+    weighted, residuals = within(X, who, when, mean) * root[:, None], (y - mean) / root
+    return CountFit(
+        coef=coef,
+        cov=cluster_covariance(weighted, residuals, groups, absorbed=absorbed),
+        cov_jackknife=jackknife_covariance(weighted, residuals, groups, absorbed=absorbed),
+        mean=mean,
+        used=used,
+        residual_df=n_clusters - 1,
+        n_clusters=n_clusters,
+        n_separated=n_separated,
+        n_singletons=n_singletons,
+    )
+
+
+def separated(y: FloatArray, X: FloatArray, *, person: Codes, period: Codes | None = None) -> BoolArray:
+    """Which rows (n) have no finite fit: their mean can be brought to zero, and the likelihood only gains by it.
+
+    That is so where some combination of regressors and effects is zero in all rows with a positive outcome, not
+    negative in those without, and positive in the row (Correia, Guimaraes & Zylkin 2019). Persons and periods without
+    any positive outcome are their own such combination. Others can exist only if regressors and effects vary less
+    freely among the positive outcomes than among all; where they do, a linear program finds every such row, since its
+    bounds let combinations be added up and scaled until each of their rows counts as one.
+
+    Parameters
+    ----------
+    y, X, person, period
+        As in `ppml`.
+    """
+    positive = y > 0
+    found = ~_has(positive, person)
+    if period is not None:
+        found |= ~_has(positive, period)
+    rest = ~found
+    zero = rest & ~positive
+    if not zero.any():
+        return found
+    who, when = _codes(person[rest]), None if period is None else _codes(period[rest])
+    if _is_as_free(X[rest], who, when, positive[rest]):
+        return found
+    found[zero] = _separating(X[rest], who, when, positive[rest])
+    return found
+
+
+def _usable(y: FloatArray, X: FloatArray, person: Codes, period: Codes | None) -> tuple[BoolArray, int, int]:
+    """The rows to use, and how many are separated and how many single: leaving out some can make others so."""
+    used = np.ones(len(y), dtype=bool)
+    counts = {"separated": 0, "single": 0}
+    while used.any():
+        who, when = _codes(person[used]), None if period is None else _codes(period[used])
+        kind, out = "single", _single(who) if when is None else _single(who) | _single(when)
+        if not out.any():
+            kind, out = "separated", separated(y[used], X[used], person=who, period=when)
+        if not out.any():
+            break
+        counts[kind] += int(out.sum())
+        used[used] = ~out
+    return used, counts["separated"], counts["single"]
+
+
+def _is_as_free(X: FloatArray, person: Codes, period: Codes | None, positive: BoolArray) -> bool:
+    """Whether nothing but zero everywhere is zero in all rows with a positive outcome."""
+    who, when = _codes(person[positive]), None if period is None else _codes(period[positive])
+    if not_nested(who, when) < not_nested(person, period):
+        return False
+    some = X[positive]
+    return not X.shape[1] or not collinear(within(some, who, when), np.linalg.norm(some, axis=0))
+
+
+def _separating(X: FloatArray, person: Codes, period: Codes | None, positive: BoolArray) -> BoolArray:
+    """Which of the rows without positive outcome are separated."""
+    left = within(X, person, period) if X.shape[1] else X
+    size = np.abs(left).max(axis=0, initial=0.0)
+    varies = size > TOLERANCE * np.abs(X).max(axis=0, initial=0.0)
+    effects = [_indicators(codes) for codes in (person, period) if codes is not None]
+    design = sparse.hstack([sparse.csr_array(left[:, varies] / size[varies]), *effects], format="csr")
+    zeros = int((~positive).sum())
+    # the largest number of rows, each counted up to one, on which a combination is at least that much above zero
+    result = optimize.linprog(
+        np.concatenate([np.zeros(design.shape[1]), -np.ones(zeros)]),
+        A_ub=sparse.hstack([-design[~positive], sparse.eye_array(zeros)], format="csr"),
+        b_ub=np.zeros(zeros),
+        A_eq=sparse.hstack([design[positive], sparse.csr_array((int(positive.sum()), zeros))], format="csr"),
+        b_eq=np.zeros(int(positive.sum())),
+        bounds=[(None, None)] * design.shape[1] + [(0, 1)] * zeros,
+        method="highs",
+    )
+    if not result.success:
+        raise NotEstimableError
+    return np.asarray(result.x[design.shape[1] :] > 0.5)
+
+
+def _settled(y: FloatArray, X: FloatArray, person: Codes, period: Codes | None) -> tuple[FloatArray, FloatArray]:
+    """Coefficients (k) and fitted means (n)."""
+    log_mean = np.log((y + y.mean()) / 2)
+    mean, deviance = np.exp(log_mean), np.inf
+    for _ in range(MOST_STEPS):
+        working = log_mean + (y - mean) / mean
+        left = within(np.column_stack([working, X]), person, period, mean)
+        root = np.sqrt(mean)
+        coef = np.asarray(np.linalg.lstsq(left[:, 1:] * root[:, None], left[:, 0] * root, rcond=None)[0], dtype=float)
+        step = working - left[:, 0] + left[:, 1:] @ coef - log_mean
+        last, deviance = deviance, _deviance(y, log_mean + step)
+        while deviance > last * (1 + TOLERANCE) and np.abs(step).max() > SETTLED:
+            step = step / 2
+            deviance = _deviance(y, log_mean + step)
+        log_mean = log_mean + step
+        mean = np.exp(log_mean)
+        if np.abs(step).max() <= SETTLED:
+            return coef, mean
+    raise NotEstimableError
+
+
+def _deviance(y: FloatArray, log_mean: FloatArray) -> float:
+    """Deviance without what does not depend on the means, made positive; infinite where a mean is too large."""
+    if log_mean.max() > np.log(np.finfo(float).max) / 2:
+        return np.inf
+    ratio = np.where(y > 0, y, 1.0)
+    return float(2 * np.sum(np.where(y > 0, y * (np.log(ratio) - log_mean) - y, 0.0) + np.exp(log_mean)))
+
+
+def _codes(values: Codes) -> Codes:
+    return np.unique(values, return_inverse=True)[1]
+
+
+def _single(codes: Codes) -> BoolArray:
+    return np.bincount(codes)[codes] == 1
+
+
+def _has(positive: BoolArray, codes: Codes) -> BoolArray:
+    """Whether the group of each row has a positive outcome."""
+    return (np.bincount(codes, weights=positive) > 0)[codes]
+
+
+def _indicators(codes: Codes) -> sparse.csr_array:
+    n = len(codes)
+    return sparse.csr_array((np.ones(n), (np.arange(n), codes)), shape=(n, int(codes.max()) + 1))
