@@ -193,7 +193,7 @@ def test_size_of_a_few_draws(teams):
 @pytest.mark.slow
 @pytest.mark.parametrize("teams", [6, 8, 10, 12])
 def test_size(teams):
-    """AC6. Errors that are taken as unrelated within teams reject three to seven times too often."""
+    """AC6. Errors that are taken as unrelated within teams reject five to seven times too often."""
     found = rejections(teams, 2000, seed=22)
     assert found["webb"] <= 0.10, found
     assert found["webb"] <= found["crv1"] < found["hc1"], found

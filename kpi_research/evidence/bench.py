@@ -100,7 +100,9 @@ def tabulated(seen: Sequence[Letters]) -> pd.DataFrame:
 
 
 def _letters(drawn: Drawn, plan: Plan) -> Letters:
-    found = study(drawn.panel, outcome=drawn.outcome, plan=plan, lineage=drawn.lineage, asof=drawn.asof).verdicts
+    found = study(
+        drawn.panel, outcome=drawn.outcome, plan=plan, lineage=drawn.lineage, asof=drawn.asof, with_depth=False
+    ).verdicts
     by_truth: dict[Truth, list[str]] = {}
     for kpi, code in zip(found["kpi"], found["code"], strict=True):
         by_truth.setdefault(drawn.truth[kpi], []).append(code)

@@ -51,6 +51,12 @@ MOST_STEPS = 100
 SETTLED = 1e-9
 """Largest change of a log mean in one step at which the fit has settled; the next one would be about its square."""
 
+SETTLED_WITHOUT = 1e-6
+"""The same for what the regressors do to it, in the fits without a cluster."""
+
+MOST_REFITS = 100
+"""Clusters up to which each is left out for a fit of its own; with more the jackknife is made to first order."""
+
 
 @dataclass(frozen=True)
 class CountFit:
@@ -133,7 +139,7 @@ def ppml(
     ------
     NotEstimableError
         If an outcome is negative; if in the rows that are left the regressors are collinear with the effects or with
-        one another, or rows or clusters are too few; if the fit does not settle.
+        one another, rest on one cluster alone, or rows or clusters are too few; if the fit does not settle.
     """
     if not np.all(y >= 0):
         raise NotEstimableError
@@ -148,13 +154,17 @@ def ppml(
     too_few = len(y) <= X.shape[1] + absorbed + who.max()
     if too_few or collinear(within(X, who, when), np.linalg.norm(X, axis=0)):
         raise NotEstimableError
-    coef, mean = _settled(y, X, who, when)
+    coef, mean = _settled(y, X, who, when, (y + y.mean()) / 2)
     root = np.sqrt(mean)
     weighted, residuals = within(X, who, when, mean) * root[:, None], (y - mean) / root
+    if n_clusters <= MOST_REFITS:
+        cov_jackknife = _jackknife(y, X, who, when, groups, coef, mean)
+    else:
+        cov_jackknife = jackknife_covariance(weighted, residuals, groups, absorbed=absorbed)
     return CountFit(
         coef=coef,
         cov=cluster_covariance(weighted, residuals, groups, absorbed=absorbed),
-        cov_jackknife=jackknife_covariance(weighted, residuals, groups, absorbed=absorbed),
+        cov_jackknife=cov_jackknife,
         mean=mean,
         used=used,
         residual_df=n_clusters - 1,
@@ -241,25 +251,55 @@ def _separating(X: FloatArray, person: Codes, period: Codes | None, positive: Bo
     return np.asarray(result.x[design.shape[1] :] > 0.5)
 
 
-def _settled(y: FloatArray, X: FloatArray, person: Codes, period: Codes | None) -> tuple[FloatArray, FloatArray]:
-    """Coefficients (k) and fitted means (n)."""
-    log_mean = np.log((y + y.mean()) / 2)
-    mean, deviance = np.exp(log_mean), np.inf
+def _settled(
+    y: FloatArray, X: FloatArray, person: Codes, period: Codes | None, mean: FloatArray, *, slopes_only: bool = False
+) -> tuple[FloatArray, FloatArray]:
+    """Coefficients (k) and fitted means (n), starting from `mean`; with `slopes_only` the means need not settle."""
+    log_mean, coef = np.log(mean), np.zeros(X.shape[1])
+    # the usual start fits every row by itself, which no step can keep up with; that of a refit is a fit
+    deviance = _deviance(y, log_mean) if slopes_only else np.inf
     for _ in range(MOST_STEPS):
         working = log_mean + (y - mean) / mean
         left = within(np.column_stack([working, X]), person, period, mean)
-        root = np.sqrt(mean)
+        root, before = np.sqrt(mean), coef
         coef = np.asarray(np.linalg.lstsq(left[:, 1:] * root[:, None], left[:, 0] * root, rcond=None)[0], dtype=float)
         step = working - left[:, 0] + left[:, 1:] @ coef - log_mean
         last, deviance = deviance, _deviance(y, log_mean + step)
-        while deviance > last * (1 + TOLERANCE) and np.abs(step).max() > SETTLED:
+        while (deviance > last * (1 + TOLERANCE) or np.isinf(deviance)) and np.abs(step).max() > SETTLED:
             step = step / 2
             deviance = _deviance(y, log_mean + step)
         log_mean = log_mean + step
         mean = np.exp(log_mean)
+        if mean.min() <= np.finfo(float).tiny:
+            break
+        if slopes_only and np.abs(left[:, 1:] @ (coef - before)).max() <= SETTLED_WITHOUT:
+            return coef, mean
         if np.abs(step).max() <= SETTLED:
             return coef, mean
     raise NotEstimableError
+
+
+def _jackknife(
+    y: FloatArray,
+    X: FloatArray,
+    person: Codes,
+    period: Codes | None,
+    groups: Codes,
+    coef: FloatArray,
+    mean: FloatArray,
+) -> FloatArray:
+    """(G-1)/G times the summed squares of how the coefficients move when one cluster at a time is left out, k x k."""
+    n_clusters = int(groups.max()) + 1
+    moves = np.empty((n_clusters, len(coef)))
+    for cluster in range(n_clusters):
+        kept = groups != cluster
+        if period is not None:
+            kept &= _has((y > 0) & kept, period)
+        who, when = _codes(person[kept]), None if period is None else _codes(period[kept])
+        if not kept.any() or collinear(within(X[kept], who, when), np.linalg.norm(X[kept], axis=0)):
+            raise NotEstimableError
+        moves[cluster] = _settled(y[kept], X[kept], who, when, mean[kept], slopes_only=True)[0] - coef
+    return np.asarray((n_clusters - 1) / n_clusters * moves.T @ moves)
 
 
 def _deviance(y: FloatArray, log_mean: FloatArray) -> float:

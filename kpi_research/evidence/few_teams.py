@@ -20,7 +20,9 @@ weights. 2000 panels each, 1000 of the last four::
     12, in 3 only                               19.3    2.8
     12, in 4 only                               13.7    5.6
 
-Where the KPI moves in one or two teams only, the test can therefore find nothing, however large the effect.
+Where the KPI moves in few teams only, the bootstrap is on the safe side and finds less: an effect as large as the error
+of one person-month, for one standard deviation of the KPI, in 6, 28, 40 and 89 % of 100 panels with one to four of
+twelve teams, and in every one where it moved in all.
 """
 
 from __future__ import annotations

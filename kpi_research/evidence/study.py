@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from kpi_research.errors import InputError, Problem
+from kpi_research.evidence.depth import depth
 from kpi_research.evidence.examine import Examination, OnFile, examine
 from kpi_research.evidence.finding import as_frame
 from kpi_research.evidence.fixed_effects import Codes
@@ -38,12 +39,15 @@ class Study:
         (smallest visible effect); the gates `on_file_p, left_on_file, late_share, granger_p, gain_p, r2_oos, same_sign,
         between_p, between_q` (see `verdict.Evidence`); `n_people, n_periods, lags` (really used),
         `months_needed`; the sentence in both languages.
+    depth
+        One row a KPI that goes with the outcome (B or C): see `depth.depth`.
     """
 
     plan: Plan
     fingerprint: str
     findings: pd.DataFrame
     verdicts: pd.DataFrame
+    depth: pd.DataFrame
 
 
 def study(
@@ -55,6 +59,7 @@ def study(
     lineage: Collection[str] = (),
     asof: pd.DataFrame | None = None,
     teams: Mapping[str, str] | None = None,
+    with_depth: bool = True,
 ) -> Study:
     """Test every KPI of the panel's person level against one outcome, as one family.
 
@@ -72,6 +77,8 @@ def study(
         Other KPIs cannot be more than associated.
     teams
         Team of each person, by `entity_id`: an effect that rests on one team predicts nothing for the others.
+    with_depth
+        Whether `Study.depth` is wanted; it takes longer than all verdicts.
 
     Raises
     ------
@@ -96,9 +103,12 @@ def study(
     together = _with_aliases(_with_family(alone, plan), names)
     findings = [finding for examined in together for finding in examined.findings]
     rows = [_row(kpi, outcome, examined, plan) for kpi, examined in zip(names, together, strict=True)]
-    return Study(
-        plan, plan.fingerprint(outcome, names), as_frame(findings), pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
-    )
+    verdicts = pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
+    going = verdicts[verdicts["code"].isin(["B", "C"]) & verdicts["alias_of"].eq("")]
+    deep_ones = list(going["kpi"]) if with_depth else []
+    used = {kpi: on_file[kpi].x if kpi in on_file else grid.values[kpi] for kpi in deep_ones}
+    deep = depth(grid.values[outcome], used, int(going["lags"].min()) if used else plan.lags, plan)
+    return Study(plan, plan.fingerprint(outcome, names), as_frame(findings), verdicts, deep)
 
 
 def _known(grid: Grid, outcome: str, kpis: Sequence[str] | None) -> list[str]:

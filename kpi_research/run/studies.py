@@ -12,7 +12,7 @@ from kpi_research.evidence.study import Study
 from kpi_research.periods import Period
 from kpi_research.run.client import Client
 
-PARTS = ("findings", "verdicts")
+PARTS = ("findings", "verdicts", "depth")
 
 
 def study_of(client: Client, period: Period) -> Study:
@@ -29,8 +29,8 @@ def _study_upto(client: Client, period: Period) -> Study:
     folder = client.data.folder / "studies" / f"{period.name}-{fingerprint[:16]}"
     if not all((folder / f"{part}.parquet").is_file() for part in PARTS):
         _write(folder, client.study(upto=period))
-    findings, verdicts = (pd.read_parquet(folder / f"{part}.parquet") for part in PARTS)
-    return Study(plan, fingerprint, findings, verdicts)
+    frames = {part: pd.read_parquet(folder / f"{part}.parquet") for part in PARTS}
+    return Study(plan, fingerprint, **frames)
 
 
 def _write(folder: Path, made: Study) -> None:

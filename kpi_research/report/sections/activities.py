@@ -74,9 +74,21 @@ def sentence_of(page: PageData, verdict: pd.Series) -> str:
     sized = verdict["code"] == "B" or (verdict["code"] == "C" and page.audience == "analyst")
     if sized:
         sentence += _size(page, verdict)
+    if verdict["code"] == "B":
+        sentence += _limit(page, verdict["kpi"])
     if verdict["alias_of"]:
         sentence += say("activities.alias", page.language, kpi=page.inline(verdict["alias_of"]))
     return sentence
+
+
+def _limit(page: PageData, kpi: str) -> str:
+    """From where on more of the KPI adds nothing, if it has been seen to end."""
+    found = page.study.depth.set_index("kpi")
+    if kpi not in found.index or found.loc[kpi, "shape"] != "plateau":
+        return ""
+    unit = page.kpis[kpi].unit
+    at, low, high = (value_of(page, found.loc[kpi, name], unit) for name in ("break_at", "break_low", "break_high"))
+    return say("activities.plateau", page.language, at=at, low=low, high=high)
 
 
 def _size(page: PageData, verdict: pd.Series) -> str:

@@ -17,6 +17,10 @@ from kpi_research.report.words import listed
 NUMBERS: dict[str, ColumnFormat] = {
     "effect": "number", "p": "probability", "q": "probability", "lead_p": "probability", "mde": "number",
 }  # fmt: skip
+GATES: dict[str, ColumnFormat] = {
+    "late_share": "share", "left_on_file": "share", "on_file_p": "probability", "granger_p": "probability",
+    "gain_p": "probability", "r2_oos": "share", "between_q": "probability",
+}  # fmt: skip
 PROFILES_SHOWN = 4
 PROFILE_TESTS = ("lead_placebo", "same_period", "lag")
 
@@ -34,6 +38,9 @@ def build(page: PageData) -> Iterator[Block]:
         return
     yield _overview(page)
     yield _sentences(page)
+    yield _gates(page)
+    if len(page.study.depth):
+        yield _depth(page)
     shown = verdicts[verdicts["q"].notna()].nsmallest(PROFILES_SHOWN, "p")
     for kpi in shown["kpi"]:
         yield _profile(page, kpi)
@@ -104,6 +111,66 @@ def _sentences(page: PageData) -> Block:
         say("findings.title_sentences", page.language),
         table=DataTable(frame, columns, say("activities.caption", page.language)),
     )
+
+
+def _gates(page: PageData) -> Block:
+    """What each KPI was held to beyond the joint test."""
+    frame = page.study.verdicts.assign(label=page.study.verdicts["kpi"].map(page.label))
+    frame["same_sign"] = [_yes_or_no(page, value) for value in frame["same_sign"]]
+    columns = (
+        ColumnView("label", say("findings.column.label", page.language)),
+        ColumnView("code", say("findings.column.code", page.language)),
+        *(ColumnView(key, say(f"findings.column.{key}", page.language), unit) for key, unit in GATES.items()),
+        ColumnView("same_sign", say("findings.column.same_sign", page.language)),
+    )
+    notes = tuple(say(f"findings.note.{key}", page.language) for key in ("on_file", "granger", "forecast"))
+    return Block(
+        "gates",
+        say("findings.title_gates", page.language),
+        table=DataTable(frame, columns, say("findings.caption_gates", page.language)),
+        notes=notes,
+    )
+
+
+def _yes_or_no(page: PageData, value: object) -> str:
+    return "" if pd.isna(value) else say(f"findings.{'yes' if value else 'no'}", page.language)
+
+
+def _depth(page: PageData) -> Block:
+    """Of the KPIs that go with results: how much they carry, what could undo it, and their shape."""
+    deep = page.study.depth
+    frame = deep.assign(
+        label=deep["kpi"].map(page.label),
+        share_text=[
+            _range(page, *row) for row in zip(deep["share"], deep["share_low"], deep["share_high"], strict=True)
+        ],
+        shape_text=[_shape_of(page, row) for _, row in deep.iterrows()],
+    )
+    columns = (
+        ColumnView("label", say("findings.column.label", page.language)),
+        ColumnView("share_text", say("findings.column.share", page.language)),
+        ColumnView("to_erase", say("findings.column.to_erase", page.language), "share"),
+        ColumnView("to_doubt", say("findings.column.to_doubt", page.language), "share"),
+        ColumnView("shape_text", say("findings.column.shape", page.language)),
+    )
+    return Block(
+        "depth",
+        say("findings.title_depth", page.language),
+        table=DataTable(frame, columns, say("findings.caption_depth", page.language)),
+        notes=(say("findings.note.share", page.language), say("findings.note.unseen", page.language)),
+        facts={"depth": deep.to_dict("records")},
+    )
+
+
+def _range(page: PageData, value: float, low: float, high: float) -> str:
+    if pd.isna(value):
+        return ""
+    return say("findings.share_range", page.language, value=f"{value:.0%}", low=f"{low:.0%}", high=f"{high:.0%}")
+
+
+def _shape_of(page: PageData, row: pd.Series) -> str:
+    at, low, high = (f"{row[name]:.3g}" for name in ("break_at", "break_low", "break_high"))
+    return say(f"findings.shape.{row['shape']}", page.language, at=at, low=low, high=high)
 
 
 def _profile(page: PageData, kpi: str) -> Block:
