@@ -6,16 +6,17 @@ for any outcome without negative values whose mean has that form, and clustered 
 log points for one unit of the regressor, the same in whatever currency the outcome is (`relative_change` says them in
 per cent). The logarithm of one plus the outcome has neither property.
 
-Estimates have the jackknife's errors and not CRV1's, which are too small where a few deals make most of the money. Per
-cent of simulated panels whose 95 % interval held the truth, CRV1 / jackknife, log-normal amounts with a standard
-deviation of 1.5 in logs, no deal in 57 % of the person-months, errors AR(.5) (1000 panels each, 100 people 400)::
+Estimates have the jackknife's errors, from fits without each cluster, and not CRV1's, which are too small where a few
+deals make most of the money. Per cent of simulated panels whose 95 % interval held the truth, for CRV1, the jackknife
+to first order, and the jackknife; log-normal amounts with a standard deviation of 1.5 in logs, no deal in 57 % of the
+person-months, errors AR(.5); 1000 panels each, 300 to 1000 in the last three lines::
 
-    12 people x 24 months     90.9 / 92.0
-    20                        90.5 / 92.0
-    40                        92.5 / 94.1
-    100                       93.3 / 94.0
-    40, amounts spread 1.0    93.9 / 94.1
-    40, amounts spread 2.0    90.5 / 92.5
+    12 people x 24 months     90.9 / 92.0 / 95.0
+    20                        90.5 / 92.0 / 94.3
+    40                        92.5 / 94.1 / 95.3
+    100                       93.3 / 94.0 / 94.3
+    40, amounts spread 1.0    93.9 / 94.1 / 94.2
+    40, amounts spread 2.0    90.5 / 92.5 / 96.8
 
 Some rows have no finite fit: those of a person who never sold anything, and all others whose fitted mean could be
 brought to zero without cost to the rest. They say nothing about b, are left out, and are counted (`separated`).
@@ -55,7 +56,11 @@ SETTLED_WITHOUT = 1e-6
 """The same for what the regressors do to it, in the fits without a cluster."""
 
 MOST_REFITS = 100
-"""Clusters up to which each is left out for a fit of its own; with more the jackknife is made to first order."""
+"""Clusters up to which each is left out for a fit of its own.
+
+With more, the jackknife is made to first order (`fixed_effects.jackknife_covariance`). Where it changes, at 100 people,
+that made errors 2 % smaller, 1-5 % in nine of ten panels of the kind above; at 200 people 96.6 % of 500 intervals held
+the truth."""
 
 
 @dataclass(frozen=True)
@@ -67,8 +72,7 @@ class CountFit:
     coef, cov
         k coefficients and their k x k clustered covariance (CRV1), the one that other programs print.
     cov_jackknife
-        The same from leaving out one cluster at a time, to first order (`fixed_effects.jackknife_covariance`): the one
-        that estimates have.
+        The same from fits without one cluster at a time (CRV3): the one that estimates have.
     mean
         Fitted means of the rows that were used, in the outcome's unit.
     used
@@ -124,7 +128,7 @@ def ppml(
     """Poisson pseudo-maximum likelihood of y on X with person effects and, if given, period effects.
 
     Iteratively reweighted least squares, the effects swept out anew with the weights of every step (Correia, Guimaraes
-    & Zylkin 2020). Both covariances follow the convention of `fixed_effects`, t has G-1 degrees of freedom.
+    & Zylkin 2020). `cov` follows the convention of `fixed_effects`; t has G-1 degrees of freedom with either.
 
     Parameters
     ----------
