@@ -168,9 +168,10 @@ def test_an_association_says_which_check_failed(change, said):
 
 
 def test_a_prediction_says_by_how_much_forecasts_improve_and_claims_no_cause():
-    evidence = dataclasses.replace(ENOUGH, **FOUND, r2_oos=0.034)
+    evidence = dataclasses.replace(ENOUGH, **FOUND, r2_oos=0.19)
     text = sentence(judge(evidence, Plan()), evidence, Plan(), "en")
-    assert "3.4%" in text and "Not proven to be the cause" in text
+    assert "smaller by 10.0%" in text, "a tenth off the error is 19 % off its square"
+    assert "Not proven to be the cause" in text
 
 
 @pytest.mark.parametrize(

@@ -112,6 +112,7 @@ def examine(
         lead_p=lead.estimate.p if lead else np.nan,
         same_period_r2=same.r2_within if same else np.nan,
         between_p=between.estimate.p if between else np.nan,
+        between_effect=between.estimate.value if between else np.nan,
         **_passed(passed, on_file, lags),
     )
     return Examination(findings, evidence, pair.scale, lags)

@@ -37,7 +37,7 @@ class Study:
         One row a KPI: `kpi, outcome, code, gate`; `effect, ci_low, ci_high` in within-person standard deviations summed
         over the lags (95 %); the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`; `mde`
         (smallest visible effect); the gates `on_file_p, left_on_file, late_share, granger_p, gain_p, r2_oos, same_sign,
-        between_p, between_q` (see `verdict.Evidence`); `n_people, n_periods, lags` (really used),
+        between_p, between_q, between_effect` (see `verdict.Evidence`); `n_people, n_periods, lags` (really used),
         `months_needed`; the sentence in both languages.
     depth
         One row a KPI that goes with the outcome (B or C): see `depth.depth`.
@@ -185,8 +185,8 @@ def _completed(examined: Examination, q: float, between_q: float, alpha: float, 
 _VERDICT_COLUMNS = [
     "kpi", "outcome", "code", "gate", "effect", "ci_low", "ci_high", "effect_per_unit", "effect_per_unit_low",
     "effect_per_unit_high", "p", "q", "lead_p", "mde", "on_file_p", "left_on_file", "late_share", "granger_p", "gain_p",
-    "r2_oos", "same_sign", "between_p", "between_q", "n_people", "n_periods", "lags", "months_needed", "coverage",
-    "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",
+    "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "n_people", "n_periods", "lags", "months_needed",
+    "coverage", "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",
 ]  # fmt: skip
 
 

@@ -65,6 +65,8 @@ class Evidence:
         Whether the effect keeps its sign whichever person or team is left out; None where that could not be tested.
     between_p, between_q
         p of no difference between people who do more and who do less, alone and in its family.
+    between_effect
+        Slope of people's average results on their average KPI, in natural units.
     alias_of
         The KPI that tells the very same; it stands in the family for both.
     """
@@ -96,6 +98,7 @@ class Evidence:
     same_sign: bool | None = None
     between_p: float = math.nan
     between_q: float = math.nan
+    between_effect: float = math.nan
     alias_of: str = ""
 
 
@@ -185,10 +188,16 @@ def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Languag
         "min_coverage": f"{plan.min_coverage:.0%}",
         "late_share": f"{evidence.late_share:.0%}",
         "left": f"{max(0.0, evidence.left_on_file):.0%}",
-        "gain": f"{evidence.r2_oos:.1%}",
+        "gain": f"{_less_error(evidence.r2_oos):.1%}",
+        "between": say(f"verdict.between.{'up' if evidence.between_effect > 0 else 'down'}", language),
         "direction": say(f"verdict.direction.{_direction(evidence)}", language),
     }
     return say(f"verdict.{verdict.code}.{verdict.gate}", language, **values)
+
+
+def _less_error(r2_oos: float) -> float:
+    """By what share the usual forecast error is smaller, where its square is smaller by the share `r2_oos`."""
+    return 1 - math.sqrt(max(0.0, 1 - r2_oos))
 
 
 def _direction(evidence: Evidence) -> str:

@@ -31,7 +31,7 @@ def build(page: PageData) -> Iterator[Block]:
         return
     frame = verdicts.assign(
         label=verdicts["kpi"].map(page.label),
-        verdict=[f"{say(f'verdict_name.{code}', page.language)} ({code})" for code in verdicts["code"]],
+        verdict=[_named(page, code) for code in verdicts["code"]],
         sentence=[sentence_of(page, row) for _, row in verdicts.iterrows()],
         rank=verdicts["code"].map(ORDER.index),
     ).sort_values(["rank", "label"])
@@ -58,6 +58,12 @@ def build(page: PageData) -> Iterator[Block]:
 
 
 SECTION = Section("activities", build)
+
+
+def _named(page: PageData, code: str) -> str:
+    """The verdict's name; its letter for analysts only, since anybody else reads letters as grades."""
+    name = say(f"verdict_name.{code}", page.language)
+    return f"{name} ({code})" if page.audience == "analyst" else name
 
 
 def sentence_of(page: PageData, verdict: pd.Series) -> str:

@@ -116,6 +116,8 @@ def _sentences(page: PageData) -> Block:
 def _gates(page: PageData) -> Block:
     """What each KPI was held to beyond the joint test."""
     frame = page.study.verdicts.assign(label=page.study.verdicts["kpi"].map(page.label))
+    # what is left of no effect is no share of anything
+    frame["left_on_file"] = frame["left_on_file"].where(frame["q"] <= page.study.plan.q)
     frame["same_sign"] = [_yes_or_no(page, value) for value in frame["same_sign"]]
     columns = (
         ColumnView("label", say("findings.column.label", page.language)),
