@@ -12,8 +12,9 @@ from golden.planted_worlds import autoregressive
 from scipy import optimize, stats
 
 from kpi_research.evidence import counts
-from kpi_research.evidence.counts import CountFit, ppml, relative_change, separated
+from kpi_research.evidence.counts import CountFit, ppml, relative_change
 from kpi_research.evidence.fixed_effects import Estimate, NotEstimableError, not_nested
+from kpi_research.evidence.separation import separated
 
 SEPARATION = {
     "02": ("y id1 id2 separated", "0,1,1,0 1,1,1,0 0,2,1,1 0,2,2,0 1,2,2,0"),

@@ -19,7 +19,7 @@ person-months, errors AR(.5); 1000 panels each, 300 to 1000 in the last three li
     40, amounts spread 2.0    90.5 / 92.5 / 96.8
 
 Some rows have no finite fit: those of a person who never sold anything, and all others whose fitted mean could be
-brought to zero without cost to the rest. They say nothing about b, are left out, and are counted (`separated`).
+brought to zero without cost to the rest. They say nothing about b, are left out, and are counted (`separation.separated`).
 """
 
 from __future__ import annotations
@@ -28,8 +28,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
-from scipy import optimize, sparse
 
 from kpi_research.evidence.fixed_effects import (
     TOLERANCE,
@@ -43,8 +41,7 @@ from kpi_research.evidence.fixed_effects import (
     not_nested,
     within,
 )
-
-BoolArray = npt.NDArray[np.bool_]
+from kpi_research.evidence.separation import has_positive, numbered, usable
 
 MOST_STEPS = 100
 """Steps after which a fit that has not settled is given up."""
@@ -147,10 +144,10 @@ def ppml(
     """
     if not np.all(y >= 0):
         raise NotEstimableError
-    used, n_separated, n_singletons = _usable(y, X, person, period)
-    y, X, who = y[used], X[used], _codes(person[used])
-    when = None if period is None else _codes(period[used])
-    groups = who if cluster is None else _codes(cluster[used])
+    used, n_separated, n_singletons = usable(y, X, person, period)
+    y, X, who = y[used], X[used], numbered(person[used])
+    when = None if period is None else numbered(period[used])
+    groups = who if cluster is None else numbered(cluster[used])
     n_clusters = int(groups.max(initial=-1)) + 1
     if n_clusters < 2:
         raise NotEstimableError
@@ -176,83 +173,6 @@ def ppml(
         n_separated=n_separated,
         n_singletons=n_singletons,
     )
-
-
-def separated(y: FloatArray, X: FloatArray, *, person: Codes, period: Codes | None = None) -> BoolArray:
-    """Which rows (n) have no finite fit: their mean can be brought to zero, and the likelihood only gains by it.
-
-    That is so where some combination of regressors and effects is zero in all rows with a positive outcome, not
-    negative in those without, and positive in the row (Correia, Guimaraes & Zylkin 2019). Persons and periods without
-    any positive outcome are their own such combination. Others can exist only if regressors and effects vary less
-    freely among the positive outcomes than among all; where they do, a linear program finds every such row, since its
-    bounds let combinations be added up and scaled until each of their rows counts as one.
-
-    Parameters
-    ----------
-    y, X, person, period
-        As in `ppml`.
-    """
-    positive = y > 0
-    found = ~_has(positive, person)
-    if period is not None:
-        found |= ~_has(positive, period)
-    rest = ~found
-    zero = rest & ~positive
-    if not zero.any():
-        return found
-    who, when = _codes(person[rest]), None if period is None else _codes(period[rest])
-    if _is_as_free(X[rest], who, when, positive[rest]):
-        return found
-    found[zero] = _separating(X[rest], who, when, positive[rest])
-    return found
-
-
-def _usable(y: FloatArray, X: FloatArray, person: Codes, period: Codes | None) -> tuple[BoolArray, int, int]:
-    """The rows to use, and how many are separated and how many single: leaving out some can make others so."""
-    used = np.ones(len(y), dtype=bool)
-    counts = {"separated": 0, "single": 0}
-    while used.any():
-        who, when = _codes(person[used]), None if period is None else _codes(period[used])
-        kind, out = "single", _single(who) if when is None else _single(who) | _single(when)
-        if not out.any():
-            kind, out = "separated", separated(y[used], X[used], person=who, period=when)
-        if not out.any():
-            break
-        counts[kind] += int(out.sum())
-        used[used] = ~out
-    return used, counts["separated"], counts["single"]
-
-
-def _is_as_free(X: FloatArray, person: Codes, period: Codes | None, positive: BoolArray) -> bool:
-    """Whether nothing but zero everywhere is zero in all rows with a positive outcome."""
-    who, when = _codes(person[positive]), None if period is None else _codes(period[positive])
-    if not_nested(who, when) < not_nested(person, period):
-        return False
-    some = X[positive]
-    return not X.shape[1] or not collinear(within(some, who, when), np.linalg.norm(some, axis=0))
-
-
-def _separating(X: FloatArray, person: Codes, period: Codes | None, positive: BoolArray) -> BoolArray:
-    """Which of the rows without positive outcome are separated."""
-    left = within(X, person, period) if X.shape[1] else X
-    size = np.abs(left).max(axis=0, initial=0.0)
-    varies = size > TOLERANCE * np.abs(X).max(axis=0, initial=0.0)
-    effects = [_indicators(codes) for codes in (person, period) if codes is not None]
-    design = sparse.hstack([sparse.csr_array(left[:, varies] / size[varies]), *effects], format="csr")
-    zeros = int((~positive).sum())
-    # the largest number of rows, each counted up to one, on which a combination is at least that much above zero
-    result = optimize.linprog(
-        np.concatenate([np.zeros(design.shape[1]), -np.ones(zeros)]),
-        A_ub=sparse.hstack([-design[~positive], sparse.eye_array(zeros)], format="csr"),
-        b_ub=np.zeros(zeros),
-        A_eq=sparse.hstack([design[positive], sparse.csr_array((int(positive.sum()), zeros))], format="csr"),
-        b_eq=np.zeros(int(positive.sum())),
-        bounds=[(None, None)] * design.shape[1] + [(0, 1)] * zeros,
-        method="highs",
-    )
-    if not result.success:
-        raise NotEstimableError
-    return np.asarray(result.x[design.shape[1] :] > 0.5)
 
 
 def _settled(
@@ -298,8 +218,8 @@ def _jackknife(
     for cluster in range(n_clusters):
         kept = groups != cluster
         if period is not None:
-            kept &= _has((y > 0) & kept, period)
-        who, when = _codes(person[kept]), None if period is None else _codes(period[kept])
+            kept &= has_positive((y > 0) & kept, period)
+        who, when = numbered(person[kept]), None if period is None else numbered(period[kept])
         if not kept.any() or collinear(within(X[kept], who, when), np.linalg.norm(X[kept], axis=0)):
             raise NotEstimableError
         moves[cluster] = _settled(y[kept], X[kept], who, when, mean[kept], slopes_only=True)[0] - coef
@@ -312,21 +232,3 @@ def _deviance(y: FloatArray, log_mean: FloatArray) -> float:
         return np.inf
     ratio = np.where(y > 0, y, 1.0)
     return float(2 * np.sum(np.where(y > 0, y * (np.log(ratio) - log_mean) - y, 0.0) + np.exp(log_mean)))
-
-
-def _codes(values: Codes) -> Codes:
-    return np.unique(values, return_inverse=True)[1]
-
-
-def _single(codes: Codes) -> BoolArray:
-    return np.bincount(codes)[codes] == 1
-
-
-def _has(positive: BoolArray, codes: Codes) -> BoolArray:
-    """Whether the group of each row has a positive outcome."""
-    return (np.bincount(codes, weights=positive) > 0)[codes]
-
-
-def _indicators(codes: Codes) -> sparse.csr_array:
-    n = len(codes)
-    return sparse.csr_array((np.ones(n), (np.arange(n), codes)), shape=(n, int(codes.max()) + 1))
