@@ -19,7 +19,7 @@ person-months, errors AR(.5); 1000 panels each, 300 to 1000 in the last three li
     40, amounts spread 2.0    90.5 / 92.5 / 96.8
 
 Some rows have no finite fit: those of a person who never sold anything, and all others whose fitted mean could be
-brought to zero without cost to the rest. They say nothing about b, are left out, and are counted (`separation.separated`).
+brought to zero without cost to the rest. They say nothing about b, are left out, and are counted (`separation`).
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from kpi_research.evidence.fixed_effects import (
     not_nested,
     within,
 )
-from kpi_research.evidence.separation import has_positive, numbered, usable
+from kpi_research.evidence.separation import BoolArray, has_positive, numbered, usable
 
 MOST_STEPS = 100
 """Steps after which a fit that has not settled is given up."""
