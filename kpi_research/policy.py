@@ -22,3 +22,7 @@ RESAMPLES = 1000
 
 GRACE_WORKING_DAYS = 2
 """What is entered so soon after a period still counts as on file in it: reports are written after the weekend."""
+
+LEAST_TIMED = 0.95
+"""Share of a table's rows that must say when they were recorded: with more that do not, a row without the time is not
+late but unknown, and nothing is said of what was on file."""

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import ibis
+import ibis.expr.types as ir
 import pandas as pd
 
 from kpi_research.crm.contract import Contract
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.kpis.definition import Kpi
 from kpi_research.panel import Contributions, contributions_as_of, contributions_in, recorded_kpis
+from kpi_research.panel.as_of import RECORDED, RECORDED_AT
 from kpi_research.periods import Period, whole_periods
+from kpi_research.policy import LEAST_TIMED
 from kpi_research.run.settings import ClientFile, kpis_of
 
 
@@ -33,18 +38,27 @@ def compute_on_file(
     full
         Contributions of the same rows, whenever recorded.
     """
-    predictors = predictors_of(settings)
-    recorded = recorded_kpis(contract.tables, predictors)
+    predictors, tables = predictors_of(settings), _timed(contract.tables)
+    recorded = recorded_kpis(tables, predictors)
     if full.since is None or not recorded:
         return None
     periods = whole_periods(full.since, full.until, settings.plan.grain, settings.fiscal_year_starts)
     if not periods:
         return None
     kpis = [kpi for kpi in predictors if kpi.name in recorded]
-    made = contributions_as_of(
-        contract.tables, kpis, periods, country=settings.calendar, until=full.until, folder=folder
-    )
+    made = contributions_as_of(tables, kpis, periods, country=settings.calendar, until=full.until, folder=folder)
     return {**made.meta, "kpis": [kpi.name for kpi in kpis]}
+
+
+def _timed(tables: Mapping[str, ir.Table]) -> dict[str, ir.Table]:
+    """The tables, without the time of recording where too many rows lack it."""
+    found = dict(tables)
+    for name in set(RECORDED) & set(found):
+        rows = found[name]
+        counts = rows.aggregate(all=rows.count(), timed=rows[RECORDED_AT].count()).to_pyarrow().to_pylist()[0]
+        if counts["timed"] < LEAST_TIMED * counts["all"]:
+            found[name] = rows.mutate(**{RECORDED_AT: ibis.null("timestamp")})
+    return found
 
 
 def read_on_file(settings: ClientFile, folder: Path, meta: dict[str, Any] | None) -> Contributions | None:
