@@ -127,3 +127,18 @@ def test_wrong_periods_and_teams_name_the_right_ones(small_client, arguments, sa
 def test_an_unknown_section_names_the_nearest(small_client):
     with pytest.raises(InputError, match="Did you mean headline"):
         open_page(small_client, period="2026Q1", team="T01").show("headlines")
+
+
+def test_beside_the_scheme_stand_three_kpis_of_each_kind_at_most(small_client, language):
+    page = open_page(small_client, period="2026Q1", team="T01", language=language)
+    (block,) = blocks_of(page, ["indicators"])
+    rows = block.table.frame
+    assert rows["kind"].value_counts().max() == 3 and not set(rows["kpi"]) & set(page.data.score.rows["kpi"])
+    assert set(rows["status"]) <= {"ok", "partial"}
+    now = page.data.now()["value"]
+    assert (rows["value"].to_numpy() == now[rows["kpi"]].to_numpy()).all()
+
+
+def test_without_a_scheme_nothing_stands_beside_it(small_client, language):
+    page = open_page(small_client, period="2026Q1", team="T01", language=language)
+    assert not [*build(sections()["indicators"], dataclasses.replace(page.data, score=None))]

@@ -87,14 +87,8 @@ def _tone(attainment: float) -> str:
 
 def _measured(page: PageData) -> Block:
     """What can be measured when nothing is scored: this quarter, the one before, and the cases counted."""
-    now, before = page.now(), page.before()
-    frame = now[now["status"].isin(["ok", "partial", "too_few"])].reset_index()
-    frame = frame.assign(
-        label=frame["kpi"].map(page.label),
-        earlier=frame["kpi"].map(before["value"]),
-        over=[_counted_over(page, kpi) for kpi in frame["kpi"]],
-        **{f"{key}_format": frame["kpi"].map(lambda name: page.kpis[name].unit) for key in ("value", "earlier")},
-    )
+    now = page.now()
+    frame = measured_rows(page, now[now["status"].isin(["ok", "partial", "too_few"])].reset_index())
     columns = tuple(ColumnView(key, say(f"scores.column.{key}", page.language), unit) for key, unit in MEASURED.items())
     missing = sorted({table for row in now[now["status"] == "no_data"].index for table in page.kpis[row].needs})
     absent = [table for table in missing if table in page.quality.missing]
@@ -108,6 +102,16 @@ def _measured(page: PageData) -> Block:
         text=tuple(text),
         table=DataTable(frame, columns, say("scores.caption_measured", page.language)),
         status="ok" if len(frame) else "no_data",
+    )
+
+
+def measured_rows(page: PageData, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of a panel with names, units, what they are counted over, and the value of the period before."""
+    return rows.assign(
+        label=rows["kpi"].map(page.label),
+        earlier=rows["kpi"].map(page.before()["value"]),
+        over=[_counted_over(page, kpi) for kpi in rows["kpi"]],
+        **{f"{key}_format": rows["kpi"].map(lambda name: page.kpis[name].unit) for key in ("value", "earlier")},
     )
 
 
