@@ -28,14 +28,12 @@ def build(page: PageData) -> Iterator[Block]:
         return
     frame = _chosen(page, rows)
     frame = measured_rows(page, frame).assign(kind=[_kind(page, kpi) for kpi in frame["kpi"]])
+    # what each is counted over would leave a phone no room for the figures
+    short = [(key, unit) for key, unit in MEASURED.items() if key != "over"]
     columns = (
-        ColumnView("label", say("scores.column.label", page.language)),
+        *(ColumnView(key, say(f"scores.column.{key}", page.language), unit) for key, unit in short),
         ColumnView("kind", say("indicators.column.kind", page.language)),
-        *(
-            ColumnView(key, say(f"scores.column.{key}", page.language), unit)
-            for key, unit in MEASURED.items() if key != "label"
-        ),
-    )  # fmt: skip
+    )
     yield Block(
         "indicators",
         say("indicators.title", page.language),
