@@ -27,13 +27,10 @@ def build(page: PageData) -> Iterator[Block]:
     if rows.empty:
         return
     frame = _chosen(page, rows)
-    frame = measured_rows(page, frame).assign(kind=[_kind(page, kpi) for kpi in frame["kpi"]])
+    frame = measured_rows(page, frame).assign(label=[_with_kind(page, kpi) for kpi in frame["kpi"]])
     # what each is counted over would leave a phone no room for the figures
     short = [(key, unit) for key, unit in MEASURED.items() if key != "over"]
-    columns = (
-        *(ColumnView(key, say(f"scores.column.{key}", page.language), unit) for key, unit in short),
-        ColumnView("kind", say("indicators.column.kind", page.language)),
-    )
+    columns = tuple(ColumnView(key, say(f"scores.column.{key}", page.language), unit) for key, unit in short)
     yield Block(
         "indicators",
         say("indicators.title", page.language),
@@ -55,5 +52,6 @@ def _chosen(page: PageData, rows: pd.DataFrame) -> pd.DataFrame:
     return ranked.sort_values(["kind", "later", "place"]).groupby("kind").head(OF_EACH_KIND).reset_index(drop=True)
 
 
-def _kind(page: PageData, kpi: str) -> str:
-    return say(f"indicators.kind.{page.kpis[kpi].kind}", page.language)
+def _with_kind(page: PageData, kpi: str) -> str:
+    kind = say(f"indicators.kind.{page.kpis[kpi].kind}", page.language)
+    return say("indicators.label", page.language, kpi=page.label(kpi), kind=kind)
