@@ -94,7 +94,7 @@ def test_order_of_rows_names_of_people_and_order_of_kpis_do_not_matter(panel):
 def test_unit_of_the_outcome_leaves_verdicts(panel):
     in_ten_thousands = panel.assign(value=panel["value"].where(panel["kpi"] != "revenue", panel["value"] / 1e4))
     base, again = (study(data, outcome="revenue") for data in (panel, in_ten_thousands))
-    per_unit = ["effect_per_unit", "effect_per_unit_low", "effect_per_unit_high"]
+    per_unit = ["effect_per_unit", "effect_per_unit_low", "effect_per_unit_high", "between_effect"]
     assert_same(base.verdicts, again.verdicts, but=tuple(per_unit))
     assert again.verdicts[per_unit].to_numpy() * 1e4 == pytest.approx(base.verdicts[per_unit].to_numpy(), nan_ok=True)
 

@@ -32,11 +32,13 @@ def build(page: PageData) -> Iterator[Block]:
     frame = verdicts.assign(
         label=verdicts["kpi"].map(page.label),
         verdict=[_named(page, code) for code in verdicts["code"]],
+        advice=[say(f"verdict_advice.{code}", page.language) for code in verdicts["code"]],
         sentence=[sentence_of(page, row) for _, row in verdicts.iterrows()],
         rank=verdicts["code"].map(ORDER.index),
     ).sort_values(["rank", "label"])
     columns = tuple(
-        ColumnView(key, say(f"activities.column.{key}", page.language)) for key in ("label", "verdict", "sentence")
+        ColumnView(key, say(f"activities.column.{key}", page.language))
+        for key in ("label", "advice", "verdict", "sentence")
     )
     yield Block(
         "activities",
