@@ -217,7 +217,6 @@ def test_the_share_of_late_records_is_counted_and_too_many_make_the_record_unrel
 
 
 def test_an_effect_that_rests_on_one_team_predicts_nothing(strong):
-    people = [f"p{number:02d}" for number in range(40)]
     arrays = world(np.random.default_rng(11))
     star = arrays["revenue"].copy()
     star[:4, 1:] += 8 * arrays["driver"][:4, :-1]
@@ -229,7 +228,7 @@ def test_an_effect_that_rests_on_one_team_predicts_nothing(strong):
     }
     found = study(rows, outcome="revenue", kpis=["driver"], asof=recorded(rows), teams=teams)
     one = found.findings.set_index("test").loc["without_one_team"]
-    assert len(people) == rows["entity_id"].nunique() and one["ci_low"] < 0 < one["ci_high"]
+    assert one["ci_low"] < 0 < one["ci_high"]
     assert found.verdicts.loc[0, "code"] != "B" and not found.verdicts.loc[0, "same_sign"]
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,7 +13,7 @@ from kpi_research.evidence.between import Between, fit_between
 from kpi_research.evidence.finding import Finding, Test
 from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.forecast import Gain
-from kpi_research.evidence.gates import Gates, attempted, gates
+from kpi_research.evidence.gates import Fitted, Gates, attempted, gates
 from kpi_research.evidence.granger import Granger
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
 from kpi_research.evidence.lags import LagFit, Measured, fit_lags, fit_same_period, history, usable_lags
@@ -22,8 +22,6 @@ from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
 from kpi_research.evidence.stability import Stability
 from kpi_research.evidence.verdict import Evidence, insufficient
-
-Fitted = TypeVar("Fitted")
 
 
 @dataclass(frozen=True)

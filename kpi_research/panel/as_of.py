@@ -71,7 +71,7 @@ def contributions_as_of(
         parts += _as_on_file(alike, then, periods, until=until, country=country, folder=home.folder)
     seen = _seen(then, periods, until, country)
     first = max(filter(None, [first_event(crm, until), periods[0].start]))
-    return completed(tuple(parts), kpis, rows, home, seen, country=country, since=None, until=until, first=first)
+    return completed(tuple(parts), kpis, rows, home, seen, country=country, until=until, first=first)
 
 
 def recorded_kpis(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> frozenset[str]:

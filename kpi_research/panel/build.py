@@ -17,7 +17,6 @@ import ibis
 import ibis.expr.types as ir
 import pandas as pd
 import pyarrow as pa
-from pyarrow import compute as pc
 from pyarrow import parquet
 
 from kpi_research.crm.engine import selections_apart
@@ -71,8 +70,11 @@ def contributions(
     until = until or last_day(rows)
     crm = Crm({name: covered(name, table, until) for name, table in rows.items()})
     parts = computed(crm, measurable(kpis, crm), until, home.folder, since=since, before=before)
-    seen = [rows.to_pyarrow() for rows in [presence(crm, until)] if rows is not None]
-    return completed(parts, kpis, rows, home, seen, country=country, since=since, until=until)
+    found = presence(crm, until)
+    if found is not None and since:
+        found = found.filter(found.day >= pd.Timestamp(since))
+    seen = [] if found is None else [found.to_pyarrow()]
+    return completed(parts, kpis, rows, home, seen, country=country, until=until)
 
 
 class Home:
@@ -112,7 +114,6 @@ def completed(
     seen: Iterable[pa.Table],
     *,
     country: str,
-    since: dt.date | None,
     until: dt.date,
     first: dt.date | None = None,
 ) -> Contributions:
@@ -128,7 +129,7 @@ def completed(
     made = Contributions(
         home.folder, parts, tuple(kpis), frozenset(tables), _begins(tables, kpis), None, until, _keeps=home
     )
-    _write_presence(seen, home.folder, since)
+    _write_presence(seen, home.folder)
     first, people = first or _first_day(made), _people(made)
     begun = pd.DataFrame({"person_id": people if first else [], "day": pd.Timestamp(first or until)})
     known = {name: tables[name].to_pyarrow().to_pandas() for name in ROSTER_TABLES if name in tables}
@@ -219,12 +220,10 @@ def _begins(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> dict[str, dt
     return {name: time.date() for name, time in first.items() if time is not None}
 
 
-def _write_presence(seen: Iterable[pa.Table], folder: Path, since: dt.date | None) -> None:
+def _write_presence(seen: Iterable[pa.Table], folder: Path) -> None:
     schema = pa.schema([("person_id", pa.string()), ("day", pa.timestamp("us")), ("base", pa.string())])
     known = [rows.cast(schema) for rows in seen]
     found = pa.concat_tables(known) if known else schema.empty_table()
-    if since:
-        found = found.filter(pc.field("day") >= pd.Timestamp(since))
     parquet.write_table(found.sort_by([(name, "ascending") for name in schema.names]), folder / PRESENCE)
 
 

@@ -13,14 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kpi_research.evidence.bench import CLAIMS, FALSE_DISCOVERY, LETTERS, called, tabulated
+from kpi_research.evidence.bench import CLAIMS, FALSE_DISCOVERY, called, tabulated
 from kpi_research.evidence.plan import Plan
+from kpi_research.evidence.verdict import CODES
 from kpi_research.evidence.worlds import BESIDE_NOISE, Kind, World
 from kpi_research.language import Language, say
 from kpi_research.run.client import Client, open_client
 from kpi_research.sources.workspace import Progress as Copied
-
-DRAWS, SEED = 200, 0
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,10 @@ class Benched:
 
 def bench_client(
     path: Path,
-    draws: int = DRAWS,
-    language: Language = "en",
+    draws: int,
+    language: Language,
     *,
-    seed: int = SEED,
+    seed: int = 1,
     kind: Kind = "published",
     progress: Copied | None = None,
 ) -> Benched:
@@ -116,7 +115,7 @@ def print_bench(found: Benched, language: Language) -> None:
         console.print(say("bench.unrecorded", language))
     letters = found.rates[found.rates["truth"] != FALSE_DISCOVERY]
     shares = letters.pivot_table(index="truth", columns="code", values="share", sort=False)
-    codes = [code for code in LETTERS if shares[code].any()]
+    codes = [code for code in CODES if shares[code].any()]
     table = Table(title=say("bench.title", language, client=found.client, draws=found.done))
     table.add_column(say("bench.column.truth", language), overflow="fold")
     for code in codes:

@@ -223,7 +223,8 @@ class Client:
     def study(self, *, upto: Period | None = None) -> Study:
         """Which of the client's predictors predict its outcome, on all whole months up to a period's end.
 
-        Without one whole month it says of every KPI that nothing can be said, on the month that the data end in.
+        Without one whole month it says of every KPI that nothing can be said, on the month that the data end in. This
+        is one look: reports call a KPI predictive only when it passed a quarter before as well (`run.studies`).
         """
         names, data = [kpi.name for kpi in self.predictors()], self.data
         grain = self.settings.plan.grain
