@@ -228,7 +228,8 @@ def _models(kind: Any, step: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
     origin, inner = get_origin(kind), get_args(kind)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         discriminator = kind.model_fields.get("kind")
-        variant = f" ({get_args(discriminator.annotation)[0]})" if discriminator else ""
+        is_variant = discriminator is not None and get_origin(discriminator.annotation) is Literal
+        variant = f" ({get_args(discriminator.annotation)[0]})" if discriminator and is_variant else ""
         yield step + variant, kind
     elif origin in (Union, UnionType, Annotated):
         for each in inner:
@@ -271,7 +272,7 @@ def _kind(kind: Any) -> str:
         return ", ".join(f"`{one}`" for one in inner)
     if origin in (Union, UnionType):
         return " or ".join(word for one in inner if (word := _kind(one)))
-    if origin is list:
+    if origin in (list, tuple):
         return f"list of {_kind(inner[0])}"
     if origin is dict:
         return f"mapping of {_kind(inner[0])} to {_kind(inner[1])}"
@@ -282,7 +283,7 @@ def _default(field: FieldInfo) -> str:
     if field.is_required():
         return "required"
     default = field.default
-    if default in (None, PydanticUndefined, "", [], {}):
+    if default in (None, PydanticUndefined, "", [], {}, ()):
         return "–"
     return f"`{json.dumps(default)}`" if isinstance(default, bool) else f"`{default}`"
 

@@ -2,7 +2,7 @@
 
     attainment = actual / target            (higher is better)
     attainment = 2 - actual / target        (lower is better, `mirror`; twice the target earns nothing)
-    attainment = target / actual            (lower is better, `inverse`; nothing at all counts as the cap)
+    attainment = target / actual            (lower is better, `inverse`; nothing at all earns the most)
 
 Between an elastic band's edges all points are earned; outside it attainment counts from the nearer edge, so that no
 yuan more or less ever moves a score by a jump:
@@ -36,8 +36,9 @@ def attainment(actual: FloatArray, target: float | FloatArray, direction: Direct
         return np.asarray(actual / aim)
     if item.falling == "mirror":
         return np.asarray(2 - actual / aim)
+    most = max(item.cap + item.band, *(step.at_least for step in item.steps), 0.0)
     with np.errstate(divide="ignore"):
-        return np.where(actual > 0, aim / actual, np.where(np.isfinite(aim + actual), item.cap, np.nan))
+        return np.where(actual > 0, aim / actual, np.where(np.isfinite(aim + actual), most, np.nan))
 
 
 def share_earned(actual: FloatArray, reached: FloatArray, item: SchemeItem) -> FloatArray:
@@ -50,7 +51,8 @@ def share_earned(actual: FloatArray, reached: FloatArray, item: SchemeItem) -> F
     reached = np.asarray(reached, dtype=float)
     counted = np.where(reached < 1 - item.band, reached / (1 - item.band), np.maximum(1.0, reached - item.band))
     counted = np.where(np.isnan(reached), np.nan, counted)
-    return np.where(reached < item.zero_below, 0.0, np.clip(counted, item.floor, item.cap))
+    held = np.clip(counted, item.floor, item.cap)
+    return np.where(reached < item.zero_below, 0.0, held) if item.zero_below else held
 
 
 def _by_steps(figure: FloatArray, item: SchemeItem) -> FloatArray:

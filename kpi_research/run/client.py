@@ -7,12 +7,11 @@ from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
 import pandas as pd
 
 from kpi_research.appraisal.goals import base_targets
 from kpi_research.appraisal.scheme import Scheme
-from kpi_research.appraisal.score import Score, score
+from kpi_research.appraisal.score import Score
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.customers.overview import CustomerValue
 from kpi_research.errors import InputError, Problem
@@ -22,16 +21,14 @@ from kpi_research.funnel.steps import Windows
 from kpi_research.kpis.catalogue import find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
 from kpi_research.panel import LEVELS, Level, panel
-from kpi_research.periods import GRAINS, Grain, Period, as_intervals, weekly_slices, whole_periods
+from kpi_research.periods import GRAINS, Grain, Period, as_intervals, whole_periods
 from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import View, forecast_of, funnel_of
 from kpi_research.run.on_file import latest_teams, predictors_of
+from kpi_research.run.scores import score_of
 from kpi_research.run.settings import ClientFile, kpis_of, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
 from kpi_research.sources.workspace import Progress
-
-RESAMPLING_SEED = 20260101
-"""Fixed, so that the same data give the same intervals."""
 
 
 @dataclass(frozen=True)
@@ -133,21 +130,7 @@ class Client:
         InputError
             If the client has no scheme, or the period is unknown.
         """
-        if self.scheme is None:
-            raise InputError(Problem("client.no_scheme", self.path.name))
-        period = self._period(period)
-        kpis = {item.kpi: self.kpis[item.kpi] for item in self.scheme.items}
-        parts = self.data.parts.only(kpis)
-        parts = parts if entities is None else parts.of(level, entities)
-        rows = panel(parts, as_intervals([period]), level)
-        return score(
-            rows[rows["entity_id"] != UNASSIGNED],
-            panel(parts, weekly_slices(period), level),
-            scheme=self.scheme,
-            kpis=kpis,
-            targets=self.targets(period, level),
-            rng=np.random.default_rng(RESAMPLING_SEED),
-        )
+        return score_of(self, self._period(period), level, entities)
 
     def funnel(
         self,
@@ -274,7 +257,7 @@ def open_client(path: str | Path, progress: Progress | None = None) -> Client:
     problems = [*_problems_of_names(settings, path)]
     try:
         scheme = read_scheme(settings.scheme, path)
-        find_kpis([item.kpi for item in scheme.items] if scheme else [], path.name, among=kpis_of(settings))
+        find_kpis(scheme.kpis if scheme else [], path.name, among=kpis_of(settings))
     except InputError as error:
         problems += error.problems
     if problems:

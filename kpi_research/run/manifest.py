@@ -10,9 +10,10 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from kpi_research.run.client import RESAMPLING_SEED, Client
+from kpi_research.run.client import Client
 from kpi_research.run.job import JobResult
 from kpi_research.run.reports import Report, package_versions
+from kpi_research.run.scores import RESAMPLING_SEED
 from kpi_research.run.store import code_fingerprint
 
 NAME = "manifest.json"

@@ -36,7 +36,7 @@ from kpi_research.sources.read import files_of, read_source, reads_database
 from kpi_research.sources.workspace import Progress, Workspace
 
 PACKAGE = Path(__file__).parent.parent
-KEPT_TABLES = ("people", "teams", "targets")
+KEPT_TABLES = ("people", "teams", "targets", "ratings")
 PANEL = "panel"
 FUNNEL = "funnel"
 ON_FILE = "on_file"
@@ -57,7 +57,7 @@ class Stored:
     on_file
         The same for the predictors, from what was on file at the end of each period; None where records do not say
         when they were made.
-    people, teams, targets
+    people, teams, targets, ratings
         Canonical tables, empty where the client has none.
     rejected, counted, row_counts, steps
         What the contract found (see `crm.contract.Contract`).
@@ -75,6 +75,7 @@ class Stored:
     people: pd.DataFrame
     teams: pd.DataFrame
     targets: pd.DataFrame
+    ratings: pd.DataFrame
     rejected: pd.DataFrame
     counted: pd.DataFrame
     row_counts: pd.DataFrame

@@ -1,0 +1,123 @@
+"""A client's scores: the panel of a period with the team's figures where they count, and what raters said."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pandas as pd
+
+from kpi_research.appraisal.ratings import leniency, on_full_scale, rated
+from kpi_research.appraisal.scheme import Scheme
+from kpi_research.appraisal.score import Score, score
+from kpi_research.crm.roster import UNASSIGNED
+from kpi_research.errors import InputError, Problem
+from kpi_research.panel import Level, panel
+from kpi_research.periods import Period, as_intervals, weekly_slices
+from kpi_research.run.on_file import latest_teams
+
+if TYPE_CHECKING:
+    from kpi_research.run.client import Client
+
+RESAMPLING_SEED = 20260101
+"""Fixed, so that the same data give the same intervals."""
+
+
+def score_of(
+    client: Client,
+    period: Period,
+    level: Level,
+    entities: Collection[str] | None = None,
+    scheme: Scheme | None = None,
+) -> Score:
+    """Scores of a level in one period; see `Client.score`.
+
+    Parameters
+    ----------
+    scheme
+        Another one than the client's, to see what it would give.
+
+    Raises
+    ------
+    InputError
+        If there is no scheme.
+    """
+    scheme = scheme or client.scheme
+    if scheme is None:
+        raise InputError(Problem("client.no_scheme", client.path.name))
+    kpis = {name: client.kpis[name] for name in scheme.kpis}
+    parts = client.data.parts.only(kpis)
+    own = parts if entities is None else parts.of(level, entities)
+    teams = latest_teams(parts, period) if level == "person" else {}
+    intervals, slices = as_intervals([period]), weekly_slices(period)
+    rows, weeks = panel(own, intervals, level), panel(own, slices, level)
+    rows = rows[rows["entity_id"] != UNASSIGNED]
+    targets = client.targets(period, level)
+    shared = [item.kpi for item in scheme.items if item.scope == "team"]
+    if shared and level == "person":
+        of_teams = parts.only(shared)
+        rows = _with_team_figures(rows, panel(of_teams, intervals, "team"), teams, shared)
+        weeks = _with_team_figures(weeks, panel(of_teams, slices, "team"), teams, shared)
+        targets = _with_team_targets(targets, client.targets(period, "team"), teams, shared)
+    if level == "person":
+        rows = _with_ratings(rows, client, period, scheme)
+    rng = np.random.default_rng(RESAMPLING_SEED)
+    return score(rows, weeks, scheme=scheme, kpis=kpis, targets=targets, rng=rng)
+
+
+def _with_team_figures(
+    rows: pd.DataFrame, of_teams: pd.DataFrame, teams: Mapping[str, str], kpis: Collection[str]
+) -> pd.DataFrame:
+    """People's rows, in which some KPIs have the figures of the team that the person was in last."""
+    people = rows.loc[rows["kpi"].isin(kpis), ["entity_id", "period", "kpi"]]
+    people = people.assign(team=people["entity_id"].map(teams))
+    figures = of_teams.rename(columns={"entity_id": "team"})
+    joined = people.merge(figures, on=["team", "period", "kpi"], how="inner")
+    taken = joined.drop(columns="team").assign(level="person")[list(rows.columns)]
+    # without a team, or a week in which it has no row, the person's own row stands as what is not known
+    key = ["entity_id", "period", "kpi"]
+    placed = pd.MultiIndex.from_frame(rows[key]).isin(pd.MultiIndex.from_frame(taken[key]))
+    return pd.concat([rows[~placed], taken.astype(rows.dtypes.to_dict())], ignore_index=True)
+
+
+def _with_team_targets(
+    targets: Mapping[tuple[str, str], float],
+    of_teams: Mapping[tuple[str, str], float],
+    teams: Mapping[str, str],
+    kpis: Collection[str],
+) -> dict[tuple[str, str], float]:
+    taken = {
+        (person, kpi): of_teams[team, kpi] for person, team in teams.items() for kpi in kpis if (team, kpi) in of_teams
+    }
+    return {**{key: value for key, value in targets.items() if key[1] not in kpis}, **taken}
+
+
+def _with_ratings(rows: pd.DataFrame, client: Client, period: Period, scheme: Scheme) -> pd.DataFrame:
+    """People's rows, in which soft KPIs have what the raters that the scheme names gave."""
+    soft = [item for item in scheme.items if item.raters]
+    if not soft:
+        return rows
+    ratings = ratings_in(client, period)
+    mild = leniency(ratings)
+    found = pd.concat([rated(ratings, item, mild) for item in soft]).set_index(["entity_id", "kpi"])
+    rows = rows.set_index(["entity_id", "kpi"])
+    for item in soft:
+        at = rows.index.get_level_values("kpi") == item.kpi
+        given = found.reindex(rows.index[at])
+        status = given["status"].where(given["status"].notna(), "no_cases").to_numpy()
+        rows.loc[at, ["value", "n"]] = given[["value", "n"]].to_numpy()
+        rows.loc[at, ["numerator", "denominator"]] = np.column_stack([given["value"], np.ones(at.sum())])
+        rows.loc[at, "status"] = status
+    return rows.reset_index()
+
+
+def ratings_in(client: Client, period: Period) -> pd.DataFrame:
+    """Ratings of this period and of periods that end in it, with `points` of a hundred."""
+    ratings = client.data.ratings
+    if ratings.empty:
+        return pd.DataFrame(columns=["person_id", "kpi", "rater", "rater_id", "points"])
+    starts = client.settings.fiscal_year_starts
+    last = {name: Period.parse(name, starts).end for name in ratings["period"].unique()}
+    inside = ratings["period"].map(lambda name: period.start < last[name] <= period.end)
+    return on_full_scale(ratings[inside])
