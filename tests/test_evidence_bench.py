@@ -30,6 +30,7 @@ from kpi_research.evidence.verdict import CODES
 from kpi_research.evidence.worlds import KINDS, OUTCOME, TRUTHS, World, autocorrelation, draw, truth_of, worlds
 from kpi_research.language import LANGUAGES, say
 from kpi_research.run import benching
+from kpi_research.run.bench_file import kept_bench
 
 ONE_LAG = Plan(lags=1)
 """The effect of DGP-1 comes one month later; section 14 was measured so."""
@@ -280,7 +281,7 @@ def test_every_truth_and_world_has_a_name(language):
 
 
 @pytest.fixture
-def opened(monkeypatch):
+def opened(monkeypatch, tmp_path):
     """A client of 9 people and 14 months as far as the bench asks for it."""
     drawn = draw(World(people=9, periods=14, noise=3), np.random.default_rng(6))
     other = drawn.panel[drawn.panel["kpi"] == "driver"].assign(kpi="not_asked_for", value=1.0)
@@ -289,7 +290,7 @@ def opened(monkeypatch):
         panel=lambda *, every, level: pd.concat([drawn.panel, other]),
         predictors=lambda: [SimpleNamespace(name=kpi) for kpi in drawn.truth],
         plan=lambda: ONE_LAG,
-        data=SimpleNamespace(on_file=drawn.asof),
+        data=SimpleNamespace(on_file=drawn.asof, folder=tmp_path / "f"),
     )
     monkeypatch.setattr(benching, "open_client", lambda path, progress: client)
     return client
@@ -305,6 +306,11 @@ def test_a_client_is_benched_at_its_own_size(opened, capsys, language):
     assert "100%" in shown and say("bench.column.truth", language)[:6] in shown and "acme" in shown
     plain = json.loads(json.dumps(found.as_dict(), allow_nan=False))
     assert plain["rates"][0]["truth"] == "driver" and plain["world"]["people"] == 9
+    client = benching.open_client(Path("acme.yaml"), None)
+    kept = kept_bench(client)
+    assert (kept.world, kept.plan, kept.done) == (found.world, found.plan, 2) and kept.letters.equals(found.letters)
+    client.plan = lambda: Plan(lags=2)
+    assert kept_bench(client) is None, "what another plan would say is no answer"
 
 
 def test_without_times_of_recording_nothing_is_more_than_associated(opened, capsys):

@@ -12,6 +12,7 @@ import pandas as pd
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score
 from kpi_research.customers.overview import CustomerValue
+from kpi_research.evidence.benched import Benched
 from kpi_research.evidence.study import Study
 from kpi_research.funnel.summary import Summary
 from kpi_research.kpis.definition import Kpi
@@ -77,6 +78,8 @@ class PageData:
     customers
         What is known of the entity's customers; None where the client has neither contracts nor surveys of customers,
         or the report does not show it.
+    bench
+        What KPIs of known truth would be called at the client's size; None where that was not simulated.
     funnel
         The entity's funnel; None where the client has no opportunities, or the report does not show it.
     """
@@ -106,6 +109,7 @@ class PageData:
     truth: tuple[Mapping[str, Any], ...] = ()
     funnel: Summary | None = None
     customers: CustomerValue | None = None
+    bench: Benched | None = None
 
     def label(self, kpi: str) -> str:
         """A KPI's name in the page's language."""

@@ -4,49 +4,20 @@ from __future__ import annotations
 
 import math
 import sys
-from dataclasses import asdict, dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
-import pandas as pd
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from kpi_research.evidence.bench import CLAIMS, FALSE_DISCOVERY, called, tabulated
-from kpi_research.evidence.plan import Plan
-from kpi_research.evidence.verdict import CODES
+from kpi_research.evidence.bench import CLAIMS, called, tabulated
+from kpi_research.evidence.benched import Benched
 from kpi_research.evidence.worlds import BESIDE_NOISE, Kind, World
 from kpi_research.language import Language, say
+from kpi_research.run.bench_file import keep
 from kpi_research.run.client import Client, open_client
 from kpi_research.sources.workspace import Progress as Copied
-
-
-@dataclass(frozen=True)
-class Benched:
-    """A client's bench.
-
-    Parameters
-    ----------
-    world, plan
-        What was simulated, and how it was studied: as the client's own data are.
-    wanted
-        Simulations that were asked for; fewer were done if somebody stopped it.
-    rates
-        As `bench.tabulated`.
-    """
-
-    client: str
-    world: World
-    plan: Plan
-    wanted: int
-    done: int
-    rates: pd.DataFrame
-
-    def as_dict(self) -> dict[str, Any]:
-        """All of it as plain values."""
-        rates = self.rates.astype(object).where(self.rates.notna(), None).to_dict("records")
-        return {**asdict(self), "rates": rates}
 
 
 def bench_client(
@@ -90,7 +61,9 @@ def bench_client(
                 raise
     if len(seen) < draws:
         print(say("bench.stopped", language, done=len(seen), wanted=draws), file=sys.stderr)  # noqa: T201
-    return Benched(client.settings.client, world, plan, draws, len(seen), tabulated(seen))
+    found = Benched(client.settings.client, world, plan, draws, len(seen), tabulated(seen))
+    keep(found, client)
+    return found
 
 
 def world_of(client: Client, kind: Kind = "published") -> World:
@@ -113,25 +86,22 @@ def print_bench(found: Benched, language: Language) -> None:
     console.print(say("bench.size", language, **_size(found.world, language)))
     if not found.world.recorded:
         console.print(say("bench.unrecorded", language))
-    letters = found.rates[found.rates["truth"] != FALSE_DISCOVERY]
-    shares = letters.pivot_table(index="truth", columns="code", values="share", sort=False)
-    codes = [code for code in CODES if shares[code].any()]
+    shares = found.letters
     table = Table(title=say("bench.title", language, client=found.client, draws=found.done))
     table.add_column(say("bench.column.truth", language), overflow="fold")
-    for code in codes:
+    for code in shares.columns:
         table.add_column(code, justify="right")
     for truth, row in shares.iterrows():
-        table.add_row(say(f"bench.truth.{truth}", language), *(f"{row[code]:.0%}" for code in codes))
+        table.add_row(say(f"bench.truth.{truth}", language), *(f"{share:.0%}" for share in row))
     console.print(table)
-    console.print("  ".join(f"{code} {say(f'verdict_name.{code}', language)}" for code in codes))
-    false = found.rates[found.rates["truth"] == FALSE_DISCOVERY].iloc[0]
-    if set(codes).isdisjoint(CLAIMS):
+    console.print("  ".join(f"{code} {say(f'verdict_name.{code}', language)}" for code in shares.columns))
+    if set(shares.columns).isdisjoint(CLAIMS):
         console.print(say("bench.no_claims", language))
     else:
-        error = _twice(false["mc_error"])
-        console.print(say("bench.false", language, share=f"{false['share']:.0%}", error=error))
+        share, error = found.false_share
+        console.print(say("bench.false", language, share=f"{share:.0%}", error=_twice(error)))
     if found.done > 1:
-        console.print(say("bench.error", language, error=_twice(letters["mc_error"].max())))
+        console.print(say("bench.error", language, error=_twice(found.largest_error)))
 
 
 def _twice(error: float) -> str:

@@ -18,6 +18,7 @@ from kpi_research.panel import COMPANY, Level, panel
 from kpi_research.periods import Period, as_intervals
 from kpi_research.report.data import RATE, Audience, PageData, Quality
 from kpi_research.report.page import Page
+from kpi_research.run.bench_file import kept_bench
 from kpi_research.run.client import Client, open_client
 from kpi_research.run.customers import WITH_CUSTOMERS, customers_of, team_members
 from kpi_research.run.funnels import summary_of
@@ -62,6 +63,8 @@ def open_page(
         data = replace(data, funnel=summary_of(opened, data.period, team or None, audience))
     if report in WITH_CUSTOMERS:
         data = replace(data, customers=_customers(opened, data.period, team or None, audience))
+    if report == "evidence" and audience == "analyst":
+        data = replace(data, bench=kept_bench(opened))
     return Page(data, report)
 
 

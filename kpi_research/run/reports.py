@@ -15,6 +15,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.language import LANGUAGES, Language
 from kpi_research.panel import Level
 from kpi_research.periods import Period
+from kpi_research.run.bench_file import bench_digest
 from kpi_research.run.client import Client, notebook_folder, project_folder
 from kpi_research.run.job import Job
 from kpi_research.run.settings import ReportSettings
@@ -141,6 +142,7 @@ def _fingerprint(client: Client, job: Job) -> str:
         client.settings.model_dump_json(exclude={"source"}),
         client.scheme.model_dump_json() if client.scheme else "",
         hashlib.sha256(job.notebook.read_bytes()).hexdigest() if job.notebook.is_file() else "",
+        bench_digest(client) if job.name.endswith("evidence") else "",
         json.dumps([job.name, dict(job.parameters), package_versions()], sort_keys=True, ensure_ascii=False),
     ]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
