@@ -103,6 +103,7 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         truth=client.data.truth if analyst else (),
         funnel=None,
         customers=None,
+        bench=None,
     )
 
 
