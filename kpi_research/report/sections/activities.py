@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import pandas as pd
 
 from kpi_research.language import catalogue, say
-from kpi_research.report.block import Block, ColumnView, DataTable
+from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
 from kpi_research.report.words import listed, period_title, range_of, value_of
@@ -35,10 +35,19 @@ def build(page: PageData) -> Iterator[Block]:
         advice=[say(f"verdict_advice.{code}", page.language) for code in verdicts["code"]],
         sentence=[sentence_of(page, row) for _, row in verdicts.iterrows()],
         rank=verdicts["code"].map(ORDER.index),
+        weight=verdicts["kpi"].map(_weights(page)),
     ).sort_values(["rank", "label"])
+    shown: dict[str, ColumnFormat] = {
+        "label": "text",
+        "weight": "share",
+        "advice": "text",
+        "verdict": "text",
+        "sentence": "text",
+    }
+    if frame["weight"].isna().all():
+        del shown["weight"]
     columns = tuple(
-        ColumnView(key, say(f"activities.column.{key}", page.language))
-        for key in ("label", "advice", "verdict", "sentence")
+        ColumnView(key, say(f"activities.column.{key}", page.language), unit) for key, unit in shown.items()
     )
     yield Block(
         "activities",
@@ -60,6 +69,11 @@ def build(page: PageData) -> Iterator[Block]:
 
 
 SECTION = Section("activities", build)
+
+
+def _weights(page: PageData) -> dict[str, float]:
+    """Share of the present scheme's points by KPI: whether a verdict touches what people are appraised on."""
+    return {item.kpi: item.weight / 100 for item in page.scheme.weighted} if page.scheme else {}
 
 
 def _named(page: PageData, code: str) -> str:
