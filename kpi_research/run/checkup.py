@@ -16,6 +16,7 @@ from kpi_research.language import LANGUAGES, Language, say
 from kpi_research.run.client import Client, open_client
 from kpi_research.run.parameters import check_parameters
 from kpi_research.run.reports import reports
+from kpi_research.run.schemes import lint_client
 from kpi_research.sources.database import untested
 from kpi_research.sources.mapping import DatabaseSource, MergedSource, Source
 from kpi_research.sources.workspace import Progress
@@ -57,6 +58,7 @@ def checkup(path: Path, progress: Progress | None = None) -> dict[str, Any]:
         "kpis_without_data": [
             kpi.name for kpi in client.data.parts.kpis if not set(kpi.needs) <= client.data.parts.tables
         ],
+        "scheme": lint_client(client).to_dict("records") if client.scheme else [],
         "reports": planned,
         "people": people,
         "months": months,
@@ -106,12 +108,28 @@ def print_checkup(found: dict[str, Any], language: Language) -> None:
     for key in ("missing_tables", "kpis_without_data"):
         if found[key]:
             console.print(say(f"check.{key}", language, names=", ".join(found[key])), highlight=False)
+    for line in _scheme_lines(found["scheme"], language):
+        console.print(line, markup=False, highlight=False)
     console.print(
         say("check.span", language, until=found["until"], quarters=", ".join(found["quarters"])), highlight=False
     )
     effect = found["smallest_visible_effect"]
     key = "check.power" if effect else "check.no_power"
     console.print(say(key, language, people=found["people"], months=found["months"], effect=effect), highlight=False)
+
+
+def _scheme_lines(remarks: list[dict[str, Any]], language: Language) -> Iterator[str]:
+    """Errors and warnings in full; of the rest how many there are."""
+    breaches = [each for each in remarks if each["severity"] in ("error", "warning")]
+    if breaches:
+        yield say("check.scheme.head", language)
+    for each in breaches:
+        told = {"severity": say(f"scheme_severity.{each['severity']}", language), "rule": each["rule"]}
+        told |= {"sentence": each[f"sentence_{language}"], "mend": each[f"mend_{language}"]}
+        yield say("check.scheme.breach", language, **told)
+    notes = sum(each["severity"] == "note" for each in remarks)
+    if remarks:
+        yield say("check.scheme.rest", language, notes=notes, unchecked=len(remarks) - len(breaches) - notes)
 
 
 def _planned_reports(client: Client) -> list[str]:

@@ -15,7 +15,7 @@ Rows = list[dict[str, Any]]
 
 
 def listing(what: str) -> Rows:
-    """The rows of a dictionary: `kpis`, `presets`, `schemes` or `sections`."""
+    """The rows of a dictionary: `kpis`, `presets`, `rules`, `schemes` or `sections`."""
     return _LISTINGS[what]()
 
 
@@ -51,20 +51,44 @@ def _kpis() -> Rows:
 
 
 def _schemes() -> Rows:
+    from kpi_research.appraisal.lint import lint
+    from kpi_research.appraisal.rules import Checked, percent
     from kpi_research.appraisal.scheme import template_names
+    from kpi_research.kpis.catalogue import catalogue
     from kpi_research.run.settings import read_scheme
 
-    schemes = [read_scheme(name) for name in template_names()]
+    schemes = [(scheme, Checked(scheme, catalogue())) for name in template_names() if (scheme := read_scheme(name))]
     return [
         {
             "name": scheme.name,
+            "template": scheme.template,
             "label_zh": scheme.label.zh,
             "label_en": scheme.label.en,
-            "weights": ", ".join(f"{item.kpi} {item.weight:g}" for item in scheme.items),
+            "phase": scheme.phase,
+            "cycle": scheme.cycle,
+            "weights": ", ".join(f"{kpi} {percent(weight)}" for kpi, weight in checked.weights.items()),
+            "not_kept": ", ".join(
+                sorted({one.rule.id for one in lint(checked) if one.severity in ("error", "warning")})
+            ),
             "source": scheme.source,
         }
-        for scheme in schemes
-        if scheme
+        for scheme, checked in schemes
+    ]
+
+
+def _rules() -> Rows:
+    from kpi_research.appraisal.lint import rules
+
+    return [
+        {
+            "id": rule.id,
+            "severity": rule.severity,
+            "what_zh": rule.what("zh"),
+            "what_en": rule.what("en"),
+            "source_zh": rule.source("zh"),
+            "source_en": rule.source("en"),
+        }
+        for rule in rules().values()
     ]
 
 
@@ -86,6 +110,7 @@ def _presets() -> Rows:
 _LISTINGS: dict[str, Callable[[], Rows]] = {
     "kpis": _kpis,
     "presets": _presets,
+    "rules": _rules,
     "schemes": _schemes,
     "sections": _sections,
 }
