@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 OK, FAILED, WRONG_INPUT, INTERRUPTED = 0, 1, 2, 130
 WORLDS = ("published", "heavy", "movers", "spread", "proxy_alias")
-LISTED = ("kpis", "presets", "schemes", "sections")
+LISTED = ("kpis", "presets", "rules", "schemes", "sections")
 DEMO_QUARTERS = 2
 
 
