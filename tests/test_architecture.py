@@ -96,3 +96,33 @@ def test_light_commands_import_nothing_heavy(arguments, small_client):
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, encoding="utf-8")
     assert done.returncode == 0, done.stderr
     assert done.stdout.rstrip().endswith("LOADED []"), done.stdout[-300:]
+
+
+def file_of(name: str) -> Path | None:
+    """The file of the package that a dotted name is, or is in."""
+    parts = name.split(".")[1:]
+    for length in range(len(parts), 0, -1):
+        place = PACKAGE.joinpath(*parts[:length])
+        for path in (place.with_suffix(".py"), place / "__init__.py"):
+            if path.is_file():
+                return path
+    return None
+
+
+def test_what_makes_stored_data_is_in_their_fingerprint():
+    """What `run/store.py` reaches by imports, but for the client file's model, whose values are in the key themselves."""
+    from kpi_research.run.code import DATA_CODE
+
+    apart = {"run/settings.py", "run/code.py", "appraisal/scheme.py", "language.py"}
+    reached, waiting = set(), {PACKAGE / "run" / "store.py"}
+    while waiting:
+        path = waiting.pop()
+        reached.add(path)
+        if path.relative_to(PACKAGE).as_posix() not in apart:
+            found = {file_of(name) for name in imported(path, path.read_text(encoding="utf-8"))}
+            waiting |= {each for each in found if each is not None} - reached
+    names = {
+        path.relative_to(PACKAGE).as_posix() for path in reached if path.read_text(encoding="utf-8").count("\n") > 1
+    }
+    covered = {name for name in names if name.split("/")[0] in DATA_CODE or name in DATA_CODE}
+    assert names - covered <= apart

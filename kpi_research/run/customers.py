@@ -46,7 +46,7 @@ def customers_of(client: Client, period: Period, owners: Collection[str] | None 
 
 def models_of(client: Client, period: Period) -> tuple[clv.Fitted, Calibration]:
     """The models on everything before a period's end and how they did on months held back, made once."""
-    folder = client.data.folder / "customer_models" / period.name
+    folder = client.data.derived / "customer_models" / period.name
     if not (folder / MODELS).is_file():
         _make(client, period, folder)
     calibration = Calibration(pd.read_parquet(folder / GROUPS), pd.read_parquet(folder / CHECKS))

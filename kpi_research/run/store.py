@@ -29,13 +29,13 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.funnel.records import Records, read_records, records_in, write_records
 from kpi_research.integrity.quality import Quality, observe
 from kpi_research.panel import Contributions, contributions, contributions_in
+from kpi_research.run.code import code_fingerprint, data_code_fingerprint
 from kpi_research.run.on_file import compute_on_file, read_on_file
 from kpi_research.run.settings import ClientFile, kpis_of
 from kpi_research.sources.mapping import SimulatedSource
 from kpi_research.sources.read import files_of, read_source, reads_database
 from kpi_research.sources.workspace import Progress, Workspace
 
-PACKAGE = Path(__file__).parent.parent
 KEPT_TABLES = ("people", "teams", "targets", "ratings")
 PANEL = "panel"
 FUNNEL = "funnel"
@@ -93,6 +93,11 @@ class Stored:
     def customers(self) -> customer_facts.Facts:
         """What customer value is made from."""
         return customer_facts.read(self.folder / CUSTOMERS, self.parts.tables)
+
+    @property
+    def derived(self) -> Path:
+        """Where what is made from the stored data is kept: studies, fitted models; by all of the package's code."""
+        return self.folder / "derived" / code_fingerprint()[:16]
 
     @property
     def rules(self) -> pd.DataFrame:
@@ -160,17 +165,8 @@ def fingerprint(settings: ClientFile, inputs: Mapping[str, str]) -> str:
     read_from = ("client", "source", "timezone", "calendar", "since", "until", "stages", "currency", "kpis")
     studied: dict[str, Any] = {"predictors": True, "fiscal_year_starts": True, "plan": {"grain"}}
     reading = settings.model_dump_json(include={**dict.fromkeys(read_from, True), **studied})
-    text = json.dumps([reading, dict(inputs), code_fingerprint()], sort_keys=True)
+    text = json.dumps([reading, dict(inputs), data_code_fingerprint()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-@functools.cache
-def code_fingerprint() -> str:
-    """SHA-256 of the package's own files."""
-    digest = hashlib.sha256()
-    for path in sorted(path for path in PACKAGE.rglob("*") if path.is_file() and "__pycache__" not in path.parts):
-        digest.update(path.relative_to(PACKAGE).as_posix().encode() + b"\0" + path.read_bytes() + b"\0")
-    return digest.hexdigest()
 
 
 def _truth(settings: ClientFile) -> list[Mapping[str, Any]]:

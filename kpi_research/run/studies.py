@@ -26,7 +26,7 @@ def _study_upto(client: Client, period: Period) -> Study:
     """The study by itself, made once."""
     plan, names = client.plan(), [kpi.name for kpi in client.predictors()]
     fingerprint = plan.fingerprint(client.settings.outcome, names)
-    folder = client.data.folder / "studies" / f"{period.name}-{fingerprint[:16]}"
+    folder = client.data.derived / "studies" / f"{period.name}-{fingerprint[:16]}"
     if not all((folder / f"{part}.parquet").is_file() for part in PARTS):
         _write(folder, client.study(upto=period))
     frames = {part: pd.read_parquet(folder / f"{part}.parquet") for part in PARTS}
