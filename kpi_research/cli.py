@@ -105,10 +105,28 @@ def parser(language: Language) -> argparse.ArgumentParser:
     bench.add_argument("--seed", type=_positive, default=1, metavar="N", help=help_of("seed"))
     bench.add_argument("--world", choices=WORLDS, default="published", help=help_of("world"))
     bench.add_argument("--json", action="store_true", help=help_of("json"))
+    _add_closing(command, help_of)
     listing = command("list", _list)
     listing.add_argument("what", choices=LISTED, help=help_of("what"))
     listing.add_argument("--json", action="store_true", help=help_of("json"))
     return top
+
+
+def _add_closing(
+    command: Callable[[str, Callable[[argparse.Namespace, Language], int]], argparse.ArgumentParser],
+    help_of: Callable[[str], str],
+) -> None:
+    """The commands of what is settled: closing a period, and comparing two."""
+    close = command("close", _close)
+    close.add_argument("client", type=Path, help=help_of("client"))
+    close.add_argument("--period", required=True, help=help_of("closed_quarter"))
+    close.add_argument("--by", default="", metavar="ID", help=help_of("by"))
+    close.add_argument("--reason", default="", metavar="TEXT", help=help_of("reason"))
+    diff = command("diff", _diff)
+    diff.add_argument("before", metavar="A", help=help_of("run_before"))
+    diff.add_argument("after", metavar="B", help=help_of("run_after"))
+    for made in (close, diff):
+        made.add_argument("--json", action="store_true", help=help_of("json"))
 
 
 def system_language() -> Language:
@@ -128,6 +146,7 @@ def _demo(given: argparse.Namespace, language: Language) -> int:
 
 
 def _run(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.after_closing import hold_closed
     from kpi_research.run.client import open_client
 
     print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
@@ -138,8 +157,10 @@ def _run(given: argparse.Namespace, language: Language) -> int:
         print(say(key, language, until=client.data.parts.until.isoformat()), file=sys.stderr)  # noqa: T201
         if not only:
             return WRONG_INPUT
-    latest = [period.name for period in client.reported_quarters()[-1:]]
-    return _make(client, given.period or latest, given, language)
+    periods = given.period or [period.name for period in client.reported_quarters()[-1:]]
+    for change in hold_closed(client, periods, given.out, force=given.force):
+        print(change.text(language), file=sys.stderr)  # noqa: T201
+    return _make(client, periods, given, language)
 
 
 def _make(client: Client, periods: Sequence[str], given: argparse.Namespace, language: Language) -> int:
@@ -191,6 +212,33 @@ def _bench(given: argparse.Namespace, language: Language) -> int:
         print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1))  # noqa: T201
     else:
         print_bench(found, language)
+    return OK
+
+
+def _close(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.client import open_client
+    from kpi_research.run.closing import close_period, print_closing
+
+    print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
+    client = open_client(given.client, _say_copied)
+    done = close_period(client, given.period, by=given.by, reason=given.reason)
+    if given.json:
+        print(json.dumps(done.as_dict(), ensure_ascii=False, indent=1))  # noqa: T201
+    else:
+        print_closing(done, language)
+    return OK
+
+
+def _diff(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.comparing import compare, folder_of
+
+    found = compare(folder_of(given.before), folder_of(given.after))
+    if given.json:
+        print(json.dumps(found, ensure_ascii=False, indent=1))  # noqa: T201
+    else:
+        from kpi_research.run.comparing_terminal import print_comparison
+
+        print_comparison(found, language)
     return OK
 
 
