@@ -16,6 +16,7 @@ from packaging.requirements import Requirement
 from pydantic import BaseModel
 from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
+from scheme_rules import scheme_rules
 from systems import systems
 
 from kpi_research.kpis.catalogue import catalogue, lineage
@@ -37,7 +38,7 @@ from kpi_research.sources.mapping import (
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 ENVIRONMENT, DICTIONARY, CLIENT_FILE = ROOT / "environment.yml", DOCS / "kpi-dictionary.md", DOCS / "client-file.md"
-SYSTEMS = DOCS / "systems.md"
+SYSTEMS, SCHEME_RULES = DOCS / "systems.md", DOCS / "scheme-rules.md"
 KEYS = DOCS / "client-keys.toml"
 BEGIN, END = "<!-- keys: written by docs/check.py --write -->", "<!-- end of keys -->"
 WRITTEN = "<!-- Written by docs/check.py --write from the definitions in kpi_research/kpis/. -->"
@@ -59,7 +60,13 @@ CONDA_NAMES = {"ibis-framework": "ibis-duckdb", "duckdb": "python-duckdb", "matp
 
 def generated() -> dict[Path, str]:
     """Every generated file with the text that it should have."""
-    return {ENVIRONMENT: environment(), DICTIONARY: dictionary(), CLIENT_FILE: client_file(), SYSTEMS: systems()}
+    return {
+        ENVIRONMENT: environment(),
+        DICTIONARY: dictionary(),
+        CLIENT_FILE: client_file(),
+        SYSTEMS: systems(),
+        SCHEME_RULES: scheme_rules(),
+    }
 
 
 def pyproject() -> dict[str, Any]:

@@ -59,7 +59,9 @@ def test_what_others_compute_is_taken_in(client_path):
 
 
 def test_versions_name_templates_that_there_are():
-    wrong = [SchemeVersion.model_validate({"scheme": name, "effective_from": "2025-01-01"}) for name in ("saas_2024", "b2d")]
+    wrong = [
+        SchemeVersion.model_validate({"scheme": name, "effective_from": "2025-01-01"}) for name in ("saas_2024", "b2d")
+    ]
     with pytest.raises(InputError) as caught:
         resolved(wrong)
     assert len(caught.value.problems) == 2 and "Did you mean saas_2025?" in caught.value.text("en")

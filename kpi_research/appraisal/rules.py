@@ -20,6 +20,7 @@ from kpi_research.language import Bilingual, Language, say, sentence
 
 Severity = Literal["error", "warning", "note", "not_checked"]
 SEVERITIES: tuple[Severity, ...] = get_args(Severity)
+Business = Literal["fast_moving", "project", "short_cycle", "b2b", "service", "mixed"]
 PROCESS: tuple[Kind, ...] = ("process", "efficiency")
 """What the articles' two-way table calls process: how fast one answers stands in it beside visits and proposals."""
 
@@ -70,6 +71,8 @@ class Checked:
         KPI -> letter of its verdict.
     goals
         Goal -> KPIs that it is followed by.
+    business
+        What the client sells how; decides which kinds of KPI fit.
     roles
         The different roles of those appraised.
     """
@@ -88,6 +91,7 @@ class Checked:
     goals: Mapping[str, Collection[str]] | None = None
     versions: Sequence[SchemeVersion] | None = None
     window: Window | None = None
+    business: Business | None = None
     roles: Collection[str] | None = None
     pay: PayTerms | None = None
 

@@ -87,7 +87,7 @@ def natures(checked: Checked) -> Iterator[Found]:
 
 def fit_to_business(checked: Checked) -> Iterator[Found]:
     """Where results alone fit, where process does, and where both."""
-    business, result, process = checked.scheme.business, checked.share("result"), checked.share(*PROCESS)
+    business, result, process = checked.business or "", checked.share("result"), checked.share(*PROCESS)
     values: dict[str, Bilingual | str] = {"result": percent(result), "process": percent(process)}
     if business in ("fast_moving", "project", "short_cycle") and process > result:
         yield Found("fit_results", business, values)
@@ -157,5 +157,5 @@ RULES = (
     Rule("S17", "warning", result_and_process),
     Rule("S18", "warning", customers_life),
     Rule("S23", "warning", natures),
-    Rule("T21", "note", fit_to_business, applies=lambda checked: bool(checked.scheme.business)),
+    Rule("T21", "note", fit_to_business, needs=("business",)),
 )

@@ -13,7 +13,6 @@ from kpi_research.kpis.definition import Kind
 TEMPLATES = Path(__file__).parent / "templates"
 Phase = Literal["general", "expansion", "mature", "special"]
 Cycle = Literal["month", "quarter", "half_year", "year"]
-Business = Literal["", "fast_moving", "project", "short_cycle", "b2b", "service", "mixed"]
 Rankings = Literal["none", "own_position", "team", "all"]
 Rater = Literal["self", "superior", "peer", "hr"]
 RATERS: tuple[Rater, ...] = get_args(Rater)
@@ -128,8 +127,6 @@ class Scheme(_Strict):
         Its number among the articles' templates (T01 ...), if it is one.
     phase
         Of the business; decides which share of process and result is usual.
-    business
-        What is sold how, where the scheme is made for that; decides which kinds of KPI fit.
     cycle
         What one appraisal covers.
     groups
@@ -143,7 +140,6 @@ class Scheme(_Strict):
     source: str = ""
     template: str = Field("", pattern=r"^(T\d\d)?$")
     phase: Phase = "general"
-    business: Business = ""
     cycle: Cycle = "quarter"
     rankings: Rankings = "team"
     groups: dict[str, float] = {}

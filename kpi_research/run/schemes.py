@@ -9,7 +9,7 @@ from pathlib import Path
 import pandas as pd
 
 from kpi_research.appraisal.lint import REMARK_COLUMNS, as_frame, lint
-from kpi_research.appraisal.rules import Checked, PayTerms
+from kpi_research.appraisal.rules import Business, Checked, PayTerms
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.versions import SchemeVersion, Window
 from kpi_research.errors import InputError, Problem
@@ -31,6 +31,7 @@ def lint_client(
     window: Window | None = None,
     attainability: pd.DataFrame | None = None,
     goals: Mapping[str, Collection[str]] | None = None,
+    business: Business | None = None,
     pay: PayTerms | None = None,
 ) -> pd.DataFrame:
     """What the rules have to say of a client's scheme, or of each of its schemes that hold in a period.
@@ -44,7 +45,7 @@ def lint_client(
         Warnings count as errors.
     versions, window
         The schemes with the days they hold from, resolved (see `resolved`), and when they may change.
-    attainability, goals, pay
+    attainability, goals, business, pay
         As in `appraisal.rules.Checked`.
 
     Returns
@@ -83,6 +84,7 @@ def lint_client(
             goals=goals,
             versions=versions or None,
             window=window,
+            business=business,
             roles=_roles(client.data.people),
             pay=pay,
         )
