@@ -16,6 +16,8 @@ from kpi_research.errors import InputError, Problem
 
 PERSON_COLUMNS = ["person_id", "team_id", "asked", "offered", "gap", "gap_share", "side"]
 TEAM_COLUMNS = ["team_id", "people", "silent", "asked", "asked_of_speakers", "offered", "gap", "gap_share", "side"]
+ROUNDING = 1e-9
+"""An offer on the edge of the band is inside it, whatever its last digit."""
 Side = Literal["above", "within", "below", "silent", "not_asked"]
 
 
@@ -90,7 +92,7 @@ def _compared(rows: pd.DataFrame, band: float) -> pd.DataFrame:
     """With the gap and its side."""
     gap = rows["offered"] - rows["asked"]
     size = rows["asked"].abs()
-    outside = gap.abs() > band * size
+    outside = gap.abs() > band * size * (1 + ROUNDING)
     side = np.select(
         [rows["offered"].isna(), rows["asked"].isna(), outside & (gap > 0), outside & (gap < 0)],
         ["silent", "not_asked", "above", "below"],
