@@ -36,8 +36,9 @@ def checked(weights: dict, *, scheme=None, **known) -> Checked:
 
 
 def targets(*rows) -> pd.DataFrame:
-    """`scope, scope_id, kpi, period, base, stretch` by rows."""
-    return pd.DataFrame(rows, columns=["scope", "scope_id", "kpi", "period", "base", "stretch"])
+    """`scope, scope_id, kpi, period, base, stretch` by rows, each the first version."""
+    frame = pd.DataFrame(rows, columns=["scope", "scope_id", "kpi", "period", "base", "stretch"])
+    return frame.assign(version="1", effective_from=None)
 
 
 def people_targets(kpi: str, base: float, people: int = 4, stretch: float | None = None) -> list[tuple]:
@@ -327,6 +328,22 @@ def test_no_effect_proposes_what_the_same_study_found_to_work():
 
 def test_results_are_not_asked_to_bring_results_about():
     assert remarks_of("S25", checked(TWO_KINDS, letters={"signed_amount": "H", "visits": "B", "win_rate": "B"})) == []
+
+
+def test_the_latest_version_of_a_target_counts():
+    """Version 10 follows version 9, and asks for what was reached before."""
+    hard = targets(*people_targets("visits", 500)).assign(version="9")
+    fair = targets(*people_targets("visits", 100)).assign(version="10")
+    history = past("visits", [80, 90, 110, 120])
+    for asked, keys in ((hard, {"too_hard"}), (pd.concat([fair, hard]), set())):
+        found = remarks_of("S16", checked(TWO_KINDS, targets=asked, history=history))
+        assert {remark.found.key for remark in found} & {"too_hard"} == keys
+
+
+def test_cycles_begin_with_the_fiscal_year():
+    versions = [CHANGED[0], version(made(FOUR_KINDS), "2026-02-01", **TOLD)]
+    assert remarks_of("S29", checked(FOUR_KINDS, versions=versions, fiscal_year_starts=2)) == []
+    assert remarks_of("S29", checked(FOUR_KINDS, versions=versions)) != []
 
 
 def test_names_of_the_catalogue_are_not_vague():

@@ -1,5 +1,6 @@
 """Rules on a client: from its file to what `check`, `list` and the report say."""
 
+import dataclasses
 import json
 
 import pandas as pd
@@ -16,6 +17,7 @@ from kpi_research.language import LANGUAGES
 from kpi_research.report.html import block_html
 from kpi_research.report.page import build, sections
 from kpi_research.report.sections.scheme_rules import MOST_SHOWN, block_of
+from kpi_research.run.checkup import checkup, print_checkup
 from kpi_research.run.client import open_client
 from kpi_research.run.pages import open_page
 from kpi_research.run.schemes import LINT_COLUMNS, lint_client, resolved
@@ -26,8 +28,13 @@ def client_path(tmp_path_factory):
     return write_client(tmp_path_factory.mktemp("rules"), small_tables())
 
 
-def test_lint_knows_the_clients_tables_targets_and_verdicts(client_path):
-    found = lint_client(open_client(client_path), period="2026Q1")
+@pytest.fixture(scope="module")
+def client(client_path):
+    return open_client(client_path)
+
+
+def test_lint_knows_the_clients_tables_targets_and_verdicts(client):
+    found = lint_client(client, period="2026Q1")
     assert list(found.columns) == LINT_COLUMNS and set(found["scheme"]) == {"saas_2025"}
     errors = found[found["severity"] == "error"]
     assert list(errors["rule"]) == ["S16"]
@@ -37,14 +44,14 @@ def test_lint_knows_the_clients_tables_targets_and_verdicts(client_path):
     assert found.loc[found["rule"] == "S25", "sentence_en"].item().startswith("The study did not ask about")
 
 
-def test_without_a_period_no_study_is_made(client_path, monkeypatch):
+def test_without_a_period_no_study_is_made(client, monkeypatch):
     monkeypatch.setattr("kpi_research.run.schemes.study_of", None)
-    found = lint_client(open_client(client_path), strict=True)
+    found = lint_client(client, strict=True)
     assert "S25" in set(found.loc[found["severity"] == "not_checked", "rule"])
     assert "warning" not in set(found["severity"])
 
 
-def test_what_others_compute_is_taken_in(client_path):
+def test_what_others_compute_is_taken_in(client):
     chances = pd.DataFrame({"kpi": ["nps"], "entity_id": ["P1"], "probability": [0.95]})
     goals = {"keep": ["nps", "renewal_rate"]}
     told = {"reason": "r", "approved_by": "HR", "approved_at": "2025-12-01", "announced_on": "2025-12-02"}
@@ -53,7 +60,7 @@ def test_what_others_compute_is_taken_in(client_path):
     )
     versions = resolved([SchemeVersion.model_validate(each) for each in (old, {**new, **told})])
     assert all(isinstance(each.scheme, Scheme) for each in versions)
-    found = lint_client(open_client(client_path), attainability=chances, goals=goals, versions=versions)
+    found = lint_client(client, attainability=chances, goals=goals, versions=versions)
     assert {"S22", "S17"} <= set(found.loc[found["severity"] == "warning", "rule"])
     assert "S29" not in set(found["rule"])
 
@@ -67,21 +74,18 @@ def test_versions_name_templates_that_there_are():
     assert len(caught.value.problems) == 2 and "Did you mean saas_2025?" in caught.value.text("en")
 
 
-def test_without_a_scheme_lint_says_so(tmp_path):
-    path = write_client(tmp_path, small_tables())
-    path.write_text(path.read_text(encoding="utf-8").replace("scheme: saas_2025\n", ""), encoding="utf-8")
+def test_without_a_scheme_lint_says_so(client):
     with pytest.raises(InputError, match="no scheme"):
-        lint_client(open_client(path))
+        lint_client(dataclasses.replace(client, scheme=None))
 
 
 def test_check_prints_what_is_wrong_and_counts_the_rest(client_path, capsys):
+    found = checkup(client_path)
+    assert {"S16", "S29"} <= {row["rule"] for row in found["scheme"]} and json.dumps(found)
     for language, said in (("zh", "错误 S16:任何周期没有目标值"), ("en", "error S16: No target for any period")):
-        assert main(["check", str(client_path), "--language", language]) == 0
+        print_checkup(found, language)
         printed = capsys.readouterr().out.replace("\n", " ")
         assert said in printed and "S09" in printed and "S29" not in printed and "--json" in printed
-    assert main(["check", str(client_path), "--json"]) == 0
-    rows = json.loads(capsys.readouterr().out)["scheme"]
-    assert {"S16", "S29"} <= {row["rule"] for row in rows}
 
 
 def test_lists_of_rules_and_schemes(capsys):
@@ -92,9 +96,14 @@ def test_lists_of_rules_and_schemes(capsys):
     assert saas["not_kept"] == "S02, S09, S27" and "renewal_rate 20" in saas["weights"]
 
 
+@pytest.fixture(scope="module")
+def page_data(client_path):
+    return open_page(client_path, period="2026Q1", team="T01").data
+
+
 @pytest.mark.parametrize("language", LANGUAGES)
-def test_the_section_shows_at_most_five_and_one_line_where_all_is_well(client_path, language):
-    page = open_page(client_path, period="2026Q1", team="T01", language=language).data
+def test_the_section_shows_at_most_five_and_one_line_where_all_is_well(page_data, language):
+    page = dataclasses.replace(page_data, language=language)
     (block,) = build(sections()["scheme_rules"], page)
     assert block.status in ("ok", "warning") and 0 < len(block.table.frame) <= MOST_SHOWN
     assert "<script" not in block_html(block, language, currency="CNY")

@@ -71,6 +71,8 @@ class Checked:
         KPI -> letter of its verdict.
     goals
         Goal -> KPIs that it is followed by.
+    versions, window, fiscal_year_starts
+        Schemes with the days they hold from, when they may change, and the month in which the fiscal year starts.
     business
         What the client sells how; decides which kinds of KPI fit.
     roles
@@ -91,6 +93,7 @@ class Checked:
     goals: Mapping[str, Collection[str]] | None = None
     versions: Sequence[SchemeVersion] | None = None
     window: Window | None = None
+    fiscal_year_starts: int = 1
     business: Business | None = None
     roles: Collection[str] | None = None
     pay: PayTerms | None = None

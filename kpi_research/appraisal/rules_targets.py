@@ -8,6 +8,7 @@ import pandas as pd
 
 from kpi_research.appraisal.rules import Checked, Found, Rule, not_known, percent
 from kpi_research.appraisal.scheme import SchemeItem
+from kpi_research.crm.tables import TABLES
 from kpi_research.kpis.definition import Kpi
 from kpi_research.language import LANGUAGES, Bilingual, say, sentence
 from kpi_research.policy import MIN_DENOMINATOR
@@ -23,6 +24,7 @@ LEAST_TARGETS = 3
 MOST_OUTSIDE = 0.5
 """Share of the targets that may lie beyond what the same people ever had: some must, where results rise or fall."""
 
+TARGET_COLUMNS = [*TABLES["targets"].columns]
 SOFT_TABLES = frozenset({"ratings", "surveys"})
 
 
@@ -64,11 +66,15 @@ def is_vague(label: Bilingual) -> bool:
 
 def current_targets(checked: Checked) -> pd.DataFrame:
     """The targets of the period that is looked at, or of each KPI's latest; all scopes, the latest version of each."""
-    targets = checked.targets if checked.targets is not None else pd.DataFrame(columns=["kpi", "period"])
+    targets = checked.targets if checked.targets is not None else pd.DataFrame(columns=TARGET_COLUMNS)
     held = targets[targets["kpi"].isin(checked.weights)]
-    if checked.period:
-        return held[held["period"] == checked.period]
-    return held[held["period"] == held.groupby("kpi")["period"].transform("max")]
+    wanted = checked.period or held.groupby("kpi")["period"].transform("max")
+    held = held[held["period"] == wanted]
+    # by length first, so that version 10 follows version 9
+    version = held["version"].fillna("").astype(str)
+    held = held.assign(day=pd.to_datetime(held["effective_from"]), length=version.str.len(), version=version)
+    held = held.sort_values(["day", "length", "version"], na_position="first")
+    return held.drop_duplicates(["scope", "scope_id", "kpi", "period"], keep="last")
 
 
 def _beyond_history(checked: Checked, held: pd.DataFrame, history: pd.DataFrame) -> Iterator[Found]:
@@ -104,7 +110,7 @@ def _beyond(key: str, kpi: Kpi) -> str:
 def base_and_stretch(checked: Checked) -> Iterator[Found]:
     """Scores hang on the base target alone; the stretch target lies beyond it and pays extra."""
     held = current_targets(checked)
-    stretch = held[held["stretch"].notna()] if "stretch" in held else held.iloc[:0]
+    stretch = held[held["stretch"].notna()]
     for name, rows in stretch.groupby("kpi"):
         gain = (rows["stretch"] - rows["base"]).astype(float)
         wrong = gain <= 0 if checked.kpis[str(name)].direction == "up" else gain >= 0

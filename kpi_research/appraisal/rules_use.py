@@ -94,8 +94,9 @@ def _pay(pay: PayTerms) -> Iterator[Found]:
 
 def stable(checked: Checked) -> Iterator[Found]:
     """Changes only where a cycle begins, in the window, with a reason and approved."""
+    window, starts = checked.window or ANY_CYCLE, checked.fiscal_year_starts
     try:
-        changes(checked.versions or (), checked.window or ANY_CYCLE, checked.scheme.cycle)
+        changes(checked.versions or (), window, checked.scheme.cycle, fiscal_year_starts=starts)
     except InputError as error:
         for problem in error.problems:
             words = Bilingual(*(problem.text(each) for each in LANGUAGES))

@@ -84,6 +84,7 @@ def lint_client(
             goals=goals,
             versions=versions or None,
             window=window,
+            fiscal_year_starts=client.settings.fiscal_year_starts,
             business=business,
             roles=_roles(client.data.people),
             pay=pay,
