@@ -326,6 +326,12 @@ def test_no_effect_proposes_what_the_same_study_found_to_work():
     assert "Follow-ups" in remark.mend("en") and "Effective visits" not in remark.mend("en")
 
 
+def test_what_the_clients_data_say_comes_before_what_articles_advise():
+    found = lint(checked({**SAAS, "new_customers": 10, "visits": 5}, letters={"visits": "F"}))
+    warned = [remark.rule.id for remark in found if remark.severity == "warning"]
+    assert warned[0] == "S25" and {"S09", "S27"} <= set(warned[1:])
+
+
 def test_results_are_not_asked_to_bring_results_about():
     assert remarks_of("S25", checked(TWO_KINDS, letters={"signed_amount": "H", "visits": "B", "win_rate": "B"})) == []
 

@@ -64,7 +64,7 @@ def rules() -> dict[str, Rule]:
 
 
 def lint(checked: Checked, *, strict: bool = False) -> list[Remark]:
-    """What all rules that ask anything of such a scheme have to say, gravest first.
+    """What all rules that ask anything of such a scheme have to say, gravest first, then what rests on data.
 
     Parameters
     ----------
@@ -74,7 +74,7 @@ def lint(checked: Checked, *, strict: bool = False) -> list[Remark]:
     remarks = [remark for rule in rules().values() if rule.applies(checked) for remark in _remarks(rule, checked)]
     if strict:
         remarks = [Remark(r.rule, "error" if r.severity == "warning" else r.severity, r.found) for r in remarks]
-    return sorted(remarks, key=lambda remark: (SEVERITIES.index(remark.severity), remark.rule.id))
+    return sorted(remarks, key=lambda r: (SEVERITIES.index(r.severity), not r.rule.from_data, r.rule.id))
 
 
 def as_frame(remarks: Iterable[Remark]) -> pd.DataFrame:

@@ -178,6 +178,8 @@ class Rule:
         From what is known to what was found; nothing where the scheme keeps the rule.
     needs
         Fields of `Checked` without which nothing can be said.
+    from_data
+        Whether it speaks from the client's own data: of equally grave breaches these come before what articles advise.
     applies
         Whether the rule asks anything of such a scheme at all.
     """
@@ -186,6 +188,7 @@ class Rule:
     severity: Severity
     check: Callable[[Checked], Iterable[Found]]
     needs: tuple[str, ...] = ()
+    from_data: bool = False
     applies: Callable[[Checked], bool] = lambda checked: True  # noqa: ARG005
 
     def what(self, language: Language) -> str:

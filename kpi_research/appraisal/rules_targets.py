@@ -193,10 +193,10 @@ def owned(checked: Checked) -> Iterator[Found]:
 
 
 RULES = (
-    Rule("S16", "warning", smart),
-    Rule("S20", "warning", base_and_stretch, needs=("targets",)),
+    Rule("S16", "warning", smart, from_data=True),
+    Rule("S20", "warning", base_and_stretch, needs=("targets",), from_data=True),
     Rule("S21", "note", elastic_band),
-    Rule("S22", "warning", attainable, needs=("attainability",)),
-    Rule("S24", "warning", soft_are_measured, applies=has_soft),
+    Rule("S22", "warning", attainable, needs=("attainability",), from_data=True),
+    Rule("S24", "warning", soft_are_measured, from_data=True, applies=has_soft),
     Rule("S27", "warning", owned),
 )

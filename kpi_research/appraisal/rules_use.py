@@ -113,7 +113,7 @@ def cheap(checked: Checked) -> Iterator[Found]:
 
 
 RULES = (
-    Rule("S25", "warning", works, needs=("letters",)),
+    Rule("S25", "warning", works, needs=("letters",), from_data=True),
     Rule("S26", "warning", fits_people, needs=("roles",)),
     Rule("S28", "warning", bounded_both_ways),
     Rule("S29", "error", stable, needs=("versions",)),
