@@ -174,9 +174,9 @@ def test_changes_meet_the_study_and_claims_their_panels():
     x, y, team, starts = company(2, beta=1.0, own=0.3, lift=1.5)
     panel = long_panel({"visits": x, "signed_amount": y, "calls": x})
     changes = [Change("visits", days_of(starts)), Change("calls", {"T00": dt.date(2025, 9, 1)})]
-    verdicts = pd.DataFrame({"kpi": ["visits"], "outcome": "signed_amount", "code": ["B"], "effect": [0.2]})
+    verdicts = pd.DataFrame({"kpi": ["visits"], "code": ["B"], "effect": [0.2]})
     (first, drive), (_, other) = effects_of(
-        changes, panel, teams=membership(team), study=SimpleNamespace(verdicts=verdicts)
+        changes, panel, teams=membership(team), outcome="signed_amount", study=SimpleNamespace(verdicts=verdicts)
     )
     assert (drive.code, other.code) == ("A", "") and other.gate == "verdict"
     assert first.outcome == "signed_amount" and len(first.periods) == MONTHS

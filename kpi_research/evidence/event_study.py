@@ -1,10 +1,11 @@
 """Teams that changed, compared in the same months with teams that had not yet: an event study.
 
 Person and month effects, and a coefficient for every cohort (teams that changed in the same month) in every half-year
-before and after its change, the last half-year before being the reference (Sun & Abraham 2021). Averages over cohorts
-weigh by person-months. One coefficient for "after the change" would compare late teams with early ones that are
-changed already, and goes wrong where effects grow or differ (Goodman-Bacon 2021); here nobody is compared with a team
-that has changed. Half-years, not months: one month of one team is mostly noise, and schemes are set by the half-year.
+before its change, the last one being the reference, and in every month after it (Sun & Abraham 2021). Averages weigh
+by person-months. One coefficient for "after the change" would compare late teams with early ones that are changed
+already, and goes wrong where effects grow or differ (Goodman-Bacon 2021); here nobody is compared with a team that has
+changed. Half-years before, not months: one month of one team is mostly noise, and schemes are set by the half-year.
+Months after: an effect that grows within half a year would else pass for a month effect (.16 standard errors of bias).
 
 Every average is a sum v'y of outcomes, and v is orthogonal to person and month effects. So it is also the coefficient
 of the regressor v / v'v, and the wild cluster bootstrap of `few_teams` can test it as it stands. Errors are what
@@ -107,9 +108,12 @@ class Comparison:
     is_after
         n: rows under a change.
     cells, counts
-        Cohort and half-year of each of the K columns of `X`, and its person-months.
+        Cohort and time of each of the K columns of `X`, and its person-months. Times before the change are half-years
+        (-2, -3 ...), times after it months (0, 1 ...).
+    half_years
+        K: the half-year of each cell.
     X, pooled
-        n x K indicators of cohorts' half-years, and n x B of half-years, without person and month effects.
+        n x K indicators of cells, and n x B of half-years, without person and month effects.
     """
 
     kept: Codes
@@ -118,6 +122,7 @@ class Comparison:
     team: Codes
     cells: tuple[tuple[int, int], ...]
     counts: FloatArray
+    half_years: Codes
     is_after: npt.NDArray[np.bool_]
     X: FloatArray
     pooled: FloatArray
@@ -125,7 +130,7 @@ class Comparison:
 
     def weights_of(self, half_years: range) -> FloatArray:
         """K weights: person-months of these half-years, 1 in all."""
-        chosen = np.array([bin_ in half_years for _, bin_ in self.cells]) * self.counts
+        chosen = np.isin(self.half_years, half_years) * self.counts
         if not chosen.any():
             raise NotEstimableError
         return np.asarray(chosen / chosen.sum())
@@ -167,10 +172,46 @@ def comparison(
         If nobody changed, or nobody is left who had not changed yet.
     """
     length = known.shape[1]
+    usable, first = _compared(known, start, bin_months, before, after)
+    rows = rows_of(np.where(usable, np.arange(usable.size, dtype=float).reshape(usable.shape), np.nan))
+    kept = rows.y.astype(np.intp)
+    cohort = first.repeat(length)[kept]
+    since = np.tile(np.arange(length), len(first))[kept] - cohort
+    half_year = np.where(cohort < length, np.floor_divide(since, bin_months), REFERENCE)
+    time = np.where(half_year >= 0, since, half_year)
+    own = half_year != REFERENCE
+    cells = sorted({*zip(cohort[own].tolist(), time[own].tolist(), strict=True)})
+    if not any(at >= 0 for _, at in cells):
+        raise NotEstimableError
+    X = np.column_stack([(cohort == c) & (time == at) for c, at in cells]).astype(float)
+    left = within(X, rows.person, rows.period)
+    if collinear(left, np.linalg.norm(X, axis=0)):
+        raise NotEstimableError
+    pooled = np.column_stack([half_year == b for b in np.unique(half_year[own])]).astype(float)
+    return Comparison(
+        kept=kept,
+        person=rows.person,
+        period=rows.period,
+        team=np.unique(team.repeat(length)[kept], return_inverse=True)[1],
+        is_after=half_year >= 0,
+        cells=tuple(cells),
+        counts=X.sum(axis=0),
+        half_years=np.array([at // bin_months if at >= 0 else at for _, at in cells], dtype=np.intp),
+        X=left,
+        pooled=within(pooled, rows.person, rows.period),
+        bin_months=bin_months,
+    )
+
+
+def _compared(
+    known: npt.NDArray[np.bool_], start: Codes, bin_months: int, before: int, after: int
+) -> tuple[npt.NDArray[np.bool_], Codes]:
+    """The person-periods compared (N x T), and each person's start, T for those who serve as unchanged (N)."""
+    length, there = known.shape[1], known.any(axis=1)
     usable, first = known.copy(), np.minimum(start, length)
-    if (first[known.any(axis=1)] < length).all():
+    if (first[there] < length).all():
         # the teams that changed last are compared with until then, and nobody after
-        last = int(first[known.any(axis=1)].max(initial=0))
+        last = int(first[there].max(initial=0))
         usable[:, last:] = False
         first = np.where(first == last, length, first)
     bins = np.floor_divide(np.arange(length) - first[:, None], bin_months)
@@ -180,23 +221,7 @@ def comparison(
         of = first == cohort
         if not (usable[of] & (bins[of] == REFERENCE)).any() or not (usable[of] & (bins[of] >= 0)).any():
             usable[of] = False
-    rows = rows_of(np.where(usable, np.arange(usable.size, dtype=float).reshape(usable.shape), np.nan))
-    kept = rows.y.astype(np.intp)
-    cohort, bin_ = first.repeat(length)[kept], bins.ravel()[kept]
-    own = np.where(cohort < length, bin_, REFERENCE)
-    cells = [(int(c), int(b)) for c, b in sorted({*zip(cohort[own != REFERENCE], own[own != REFERENCE], strict=True)})]
-    if not any(b >= 0 for _, b in cells):
-        raise NotEstimableError
-    X = np.column_stack([(cohort == c) & (own == b) for c, b in cells]).astype(float)
-    pooled = np.column_stack([own == b for b in sorted({b for _, b in cells})]).astype(float)
-    left = within(X, rows.person, rows.period)
-    if collinear(left, np.linalg.norm(X, axis=0)):
-        raise NotEstimableError
-    teams = np.unique(team.repeat(length)[kept], return_inverse=True)[1]
-    return Comparison(
-        kept, rows.person, rows.period, teams, tuple(cells), X.sum(axis=0), own >= 0, left,
-        within(pooled, rows.person, rows.period), bin_months,
-    )  # fmt: skip
+    return usable, first
 
 
 def event_study(y: FloatArray, made: Comparison) -> EventStudy:
@@ -207,7 +232,7 @@ def event_study(y: FloatArray, made: Comparison) -> EventStudy:
     NotEstimableError
         If the rows are too few or y does not vary.
     """
-    bins = sorted({b for _, b in made.cells})
+    bins = np.unique(made.half_years).tolist()
     low, high = honest_ends(y, made)
     return EventStudy(
         effect=effect_of(y, made),
@@ -241,7 +266,7 @@ def honest_ends(y: FloatArray, made: Comparison, m_bar: float = 1.0) -> tuple[fl
     The two ends; NaN with fewer than two half-years before the change or fewer than six teams.
     """
     after = made.weights_of(AFTER)
-    reach = m_bar * float(after @ np.array([b + 1 for _, b in made.cells]))
+    reach = m_bar * float(after @ (made.half_years + 1))
     asked = [made.regression(y, after + reach * sign * step) for step in _steps(made) for sign in (-1, 1)]
     if not asked:
         return np.nan, np.nan
@@ -251,7 +276,8 @@ def honest_ends(y: FloatArray, made: Comparison, m_bar: float = 1.0) -> tuple[fl
 def _steps(made: Comparison) -> list[FloatArray]:
     """K weights of each step from one half-year before the change to the next, within cohorts that have both."""
     place = {cell: i for i, cell in enumerate(made.cells)}
-    size = {c: sum(n for (d, b), n in zip(made.cells, made.counts, strict=True) if d == c and b >= 0) for c, _ in place}
+    after = made.weights_of(AFTER)
+    size = {c: sum(after[i] for (d, _), i in place.items() if d == c) for c, _ in place}
     steps = []
     for b in sorted({b for _, b in place if b < REFERENCE}):
         both = [c for c in size if (c, b) in place and ((c, b + 1) in place or b + 1 == REFERENCE)]
@@ -260,13 +286,13 @@ def _steps(made: Comparison) -> list[FloatArray]:
             weights[place[c, b]] -= size[c]
             if b + 1 != REFERENCE:
                 weights[place[c, b + 1]] += size[c]
-        if both:
+        if any(size[c] for c in both):
             steps.append(weights / sum(size[c] for c in both))
     return steps
 
 
 def _trend(y: FloatArray, made: Comparison) -> Trend | None:
-    before = [*sorted({b for _, b in made.cells if b < REFERENCE}), REFERENCE]
+    before = [*np.unique(made.half_years[made.half_years < REFERENCE]).tolist(), REFERENCE]
     if len(before) < 2:
         return None
     months = made.bin_months * (np.array(before) - np.mean(before))
@@ -275,5 +301,5 @@ def _trend(y: FloatArray, made: Comparison) -> Trend | None:
     slope = contrast_of(made.regression(y, np.sum(weights, axis=0)))
     df = int(made.team.max())
     visible = (t_quantile(1 - ALPHA / 2, df) + t_quantile(POWER, df)) * slope.se
-    apart = made.bin_months * float(made.weights_of(AFTER) @ np.array([b - REFERENCE for _, b in made.cells]))
+    apart = made.bin_months * float(made.weights_of(AFTER) @ (made.half_years - REFERENCE))
     return Trend(slope, visible, visible * apart)

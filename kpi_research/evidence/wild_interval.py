@@ -1,4 +1,8 @@
-"""From the wild cluster bootstrap's p to an interval: every value that the test does not reject."""
+"""From the wild cluster bootstrap's p to an interval: every value that the test does not reject.
+
+Used whatever the number of teams: where few of them changed, the usual interval is far too short even with a dozen (see
+the table in `few_teams`), and this one is too long rather than too short.
+"""
 
 from __future__ import annotations
 

@@ -117,24 +117,21 @@ def claims_of(
 
 
 def effects_of(
-    changes: Sequence[Change], panel: pd.DataFrame, *, teams: Mapping[str, str], study: Study
+    changes: Sequence[Change], panel: pd.DataFrame, *, teams: Mapping[str, str], outcome: str, study: Study
 ) -> list[tuple[ChangeEffect, Drive]]:
-    """What happened after each change, and whether it shows that the KPI drives the study's outcome.
+    """What happened after each change, and whether it shows that the KPI drives the outcome.
 
     Parameters
     ----------
     panel
         Person level by month, as the study used.
     study
-        With a row for every changed KPI; one that it does not ask about cannot earn an A.
+        Of that outcome; a KPI that it does not ask about cannot earn an A.
     """
     verdicts = study.verdicts.set_index("kpi")
     found = []
     for change in changes:
-        letter, effect = ("", 0.0)
-        if change.kpi in verdicts.index:
-            letter, effect = verdicts.loc[change.kpi, ["code", "effect"]]
-        outcome = str(study.verdicts["outcome"].iloc[0])
+        letter, effect = verdicts.loc[change.kpi, ["code", "effect"]] if change.kpi in verdicts.index else ("", 0.0)
         seen = change_effect(panel, change, teams=teams, outcome=outcome, others=changes)
         found.append((seen, drives(seen, verdict=letter, observed_sign=int(effect > 0) - int(effect < 0))))
     return found
