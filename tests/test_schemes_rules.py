@@ -346,6 +346,22 @@ def test_the_latest_version_of_a_target_counts():
         assert {remark.found.key for remark in found} & {"too_hard"} == keys
 
 
+def test_tables_without_rows_are_no_targets_and_no_ratings():
+    """A client without the table has a frame without columns."""
+    given = checked({**RATED, "proposal_quality": 20}, targets=pd.DataFrame(), ratings=pd.DataFrame(), tables=TABLES)
+    found = {(remark.rule.id, remark.found.key) for remark in lint(given)}
+    assert {("S16", "no_target"), ("S16", "no_data_source"), ("S24", "no_raters")} <= found
+    assert not {("S20", "not_checked"), ("S27", "not_checked")} & found
+
+
+def test_missing_marks_and_probabilities_are_missing_in_every_kind_of_column():
+    marks = RATINGS.assign(scale_max=pd.array([5.0, None], dtype="Float64"))
+    chances = pd.DataFrame({"kpi": ["visits"] * 2, "probability": pd.array([None, 0.1], dtype="Float64")})
+    assert "no_scale" in {each.found.key for each in remarks_of("S24", checked(RATED, ratings=marks))}
+    (remark,) = remarks_of("S22", checked(TWO_KINDS, attainability=chances))
+    assert "for 1 of 1 people" in remark.text("en")
+
+
 def test_cycles_begin_with_the_fiscal_year():
     versions = [CHANGED[0], version(made(FOUR_KINDS), "2026-02-01", **TOLD)]
     assert remarks_of("S29", checked(FOUR_KINDS, versions=versions, fiscal_year_starts=2)) == []

@@ -66,7 +66,9 @@ def is_vague(label: Bilingual) -> bool:
 
 def current_targets(checked: Checked) -> pd.DataFrame:
     """The targets of the period that is looked at, or of each KPI's latest; all scopes, the latest version of each."""
-    targets = checked.targets if checked.targets is not None else pd.DataFrame(columns=TARGET_COLUMNS)
+    targets = checked.targets
+    if targets is None or targets.empty:
+        return pd.DataFrame(columns=TARGET_COLUMNS)
     held = targets[targets["kpi"].isin(checked.weights)]
     wanted = checked.period or held.groupby("kpi")["period"].transform("max")
     held = held[held["period"] == wanted]
@@ -158,7 +160,7 @@ def soft_are_measured(checked: Checked) -> Iterator[Found]:
         if "ratings" in kpi.needs:
             if not item.raters:
                 yield Found("no_raters", item.kpi, {"kpi": kpi.label})
-            if checked.ratings is not None:
+            if checked.ratings is not None and len(checked.ratings):
                 given = checked.ratings[checked.ratings["kpi"] == item.kpi]
                 bare = int((~(given["scale_max"].astype(float) > 0)).sum())
                 if bare:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from kpi_research.appraisal.rules import PROCESS, Checked, Found, PayTerms, Rule, not_known, percent
+from kpi_research.appraisal.scheme import WEIGHTS_AGREE
 from kpi_research.appraisal.versions import ANY_CYCLE, changes
 from kpi_research.errors import InputError
 from kpi_research.kpis.definition import Kind
@@ -107,7 +108,7 @@ def cheap(checked: Checked) -> Iterator[Found]:
     """Most of the weight rests on records that are kept anyway."""
     manual = [item.kpi for item in checked.scheme.items if MANUAL_TABLES & set(checked.kpis[item.kpi].needs)]
     share = sum(checked.weights[name] for name in manual)
-    if share > MOST_MANUAL:
+    if share > MOST_MANUAL + WEIGHTS_AGREE:
         values: dict[str, Bilingual | str] = {"share": percent(share), "most": percent(MOST_MANUAL)}
         yield Found("much_by_hand", values={**values, "kpis": checked.labels(manual)})
 

@@ -157,16 +157,16 @@ def extremes(checked: Checked) -> Iterator[Found]:
     """One kind that crowds out the others."""
     result, process = checked.share("result"), checked.share(*PROCESS)
     customer = checked.share("customer_value")
-    if result > MOST_RESULT:
+    if result > MOST_RESULT + WEIGHTS_AGREE:
         mend = moved(
             checked, result - MOST_RESULT, to=_rest_or(checked, "result"), take_from=checked.of_kinds("result")
         )
         yield Found("only_results", "result", {"share": percent(result), "most": percent(MOST_RESULT)}, mend=mend)
-    if process > MOST_PROCESS:
+    if process > MOST_PROCESS + WEIGHTS_AGREE:
         to = checked.of_kinds("result") or [example_of(checked, "result")]
         mend = moved(checked, process - MOST_PROCESS, to=to, take_from=checked.of_kinds(*PROCESS))
         yield Found("only_process", "process", {"share": percent(process), "most": percent(MOST_PROCESS)}, mend=mend)
-    if 0 < customer < LEAST_CUSTOMER and result > RESULT[0]:
+    if 0 < customer < LEAST_CUSTOMER - WEIGHTS_AGREE and result > RESULT[0] + WEIGHTS_AGREE:
         to, take_from = checked.of_kinds("customer_value"), checked.of_kinds("result")
         mend = moved(checked, LEAST_CUSTOMER - customer, to=to, take_from=take_from)
         values: dict[str, Bilingual | str] = {"share": percent(customer), "least": percent(LEAST_CUSTOMER)}
