@@ -137,8 +137,8 @@ BEYOND = ChanceRise(1.0, 0.4, Contrast(0.6, 0.1, 0.3, 0.9, 0.01), 0.5, True)
         ({}, "H", 1, "verdict"),
         ({"design": "interrupted"}, "B", 1, "design"),
         ({"design": "none", "effect": None, "first_stage": None}, "B", 1, "design"),
-        ({"design": "synthetic", "n_donors": 18}, "B", 1, "donors"),
-        ({"design": "synthetic", "n_donors": 19}, "B", 1, "change"),
+        ({"design": "synthetic", "donors": dict.fromkeys("abcdefghijklmnopqr", 0.0)}, "B", 1, "donors"),
+        ({"design": "synthetic", "donors": dict.fromkeys("abcdefghijklmnopqrs", 0.0)}, "B", 1, "change"),
         ({"effect": UNSURE}, "B", 1, "teams"),
         ({"together": ("visits",)}, "B", 1, "together"),
         ({"first_stage": NOTHING}, "B", 1, "first_stage"),
@@ -183,11 +183,32 @@ def test_one_team_and_everybody_at_once():
         *company(4, beta=1.0, lift=2.0, own=0.2, teams=21, people=63, unchanged=20, dates=(20,), shock=0.1)
     )
     assert (alone.design, alone.n_donors, alone.n_changed_teams) == ("synthetic", 20, 1)
+    assert sum(alone.donors.values()) == pytest.approx(1) and "T00" not in alone.donors
     assert alone.effect.low < 1.8 < alone.effect.high and alone.first_stage.low > 0
     x, y, team, _ = company(5, beta=1.0, lift=2.0)
     together = effect_in(x, y, team, np.full(12, 15))
     assert together.design == "interrupted" and together.event is None
     assert drives(together, verdict="B", observed_sign=1).gate == "design"
+
+
+def test_a_change_in_the_middle_of_a_month_leaves_that_month_out():
+    """Whatever the design; half a month under each rule belongs to neither."""
+
+    def found(x, y, team, starts):
+        days = {name: day.replace(day=16) for name, day in days_of(starts).items()}
+        panel = long_panel({"demos": x, "sales": y})
+        return change_effect(panel, Change("demos", days), teams=membership(team), outcome="sales")
+
+    x, y, team, _ = company(7, beta=1.0, own=0.3, teams=8)
+    together = found(x, y, team, np.full(8, 20))
+    assert (
+        together.design == "interrupted" and len(together.periods) == MONTHS - 1 and "2024-09" not in together.periods
+    )
+    alone = found(x, y, team, starts_of(8, 7, (20,)))
+    assert alone.design == "synthetic" and len(alone.periods) == MONTHS - 1 and "2024-09" not in alone.periods
+    starts = starts_of(8, 3, (18, 24))
+    wild = np.where(np.arange(MONTHS) == starts[team][:, None], 1e6, y)
+    assert found(x, wild, team, starts).effect.value == pytest.approx(found(x, y, team, starts).effect.value)
 
 
 def test_too_little_is_a_reason_and_no_error():

@@ -109,27 +109,29 @@ def _synthetic(found: ChangeEffect, y: FloatArray, x: FloatArray, timing: Timing
     start = int(timing.start[timing.team == treated][0])
     midway = ~timing.usable[timing.team == treated].any(axis=0)
     kept, at = ~midway, start - int(midway[:start].sum())
-    made = {name: _controlled(values[:, kept], timing, int(treated), at) for name, values in (("y", y), ("x", x))}
-    low, high = made["y"].honest
+    means = {name: _team_means(values[:, kept], timing) for name, values in (("y", y), ("x", x))}
+    others = [
+        t for t in range(len(timing.names)) if t != treated and all(np.isfinite(m[t]).all() for m in means.values())
+    ]
+    made, of_kpi = (synthetic_control(m[treated], m[others], at) for m in means.values())
+    low, high = made.honest
     return replace(
         found,
-        effect=_as_contrast(made["y"]),
-        first_stage=_as_contrast(made["x"]),
+        effect=_as_contrast(made),
+        first_stage=_as_contrast(of_kpi),
         honest_low=low,
         honest_high=high,
         chance=_chance(y, timing),
-        synthetic=made["y"],
+        synthetic=made,
         periods=tuple(np.array(found.periods)[kept]),
         n_people=int((np.isfinite(y) & np.isfinite(x)).any(axis=1).sum()),
-        n_donors=len(made["y"].weights),
+        donors={timing.names[t]: float(share) for t, share in zip(others, made.weights, strict=True)},
     )
 
 
-def _controlled(values: FloatArray, timing: Timing, treated: int, start: int) -> SyntheticControl:
-    """Teams with a month without any value are no donors."""
-    means = np.array([_mean_of(values[timing.team == team]) for team in range(len(timing.names))])
-    others = np.array([team != treated and bool(np.isfinite(means[team]).all()) for team in range(len(means))])
-    return synthetic_control(means[treated], means[others], start)
+def _team_means(values: FloatArray, timing: Timing) -> FloatArray:
+    """Teams x months: means over people; NaN where nobody has a value, so that the team is no donor."""
+    return np.array([_mean_of(values[timing.team == team]) for team in range(len(timing.names))])
 
 
 def _mean_of(values: FloatArray) -> FloatArray:
@@ -151,6 +153,7 @@ def _interrupted(found: ChangeEffect, y: FloatArray, x: FloatArray, timing: Timi
         effect=Contrast(series.step, np.nan, series.low, series.high, np.nan),
         first_stage=Contrast(of_kpi.step, np.nan, of_kpi.low, of_kpi.high, np.nan),
         series=series,
+        periods=tuple(np.array(found.periods)[series.months]),
         n_people=int(np.isfinite(whole).any(axis=1).sum()),
     )
 

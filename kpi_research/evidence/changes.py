@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal, get_args
 
 import numpy as np
@@ -169,8 +169,8 @@ class ChangeEffect:
         KPIs that changed with it.
     chance
         How much of a rise other teams, as low before, had as well; None where there is none to ask.
-    n_donors
-        Other teams of a synthetic control.
+    donors
+        Other teams of a synthetic control, with each one's share in the mixture.
     """
 
     change: Change
@@ -193,7 +193,12 @@ class ChangeEffect:
     n_teams: int = 0
     n_changed_teams: int = 0
     n_people: int = 0
-    n_donors: int = 0
+    donors: Mapping[str, float] = field(default_factory=dict)
+
+    @property
+    def n_donors(self) -> int:
+        """Other teams of a synthetic control."""
+        return len(self.donors)
 
     @property
     def is_chance_asked(self) -> bool:

@@ -13,7 +13,7 @@ import numpy as np
 from scipy import special
 from scipy.optimize import brentq
 
-from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError
+from kpi_research.evidence.fixed_effects import Codes, FloatArray, NotEstimableError
 
 LEAST_BEFORE = 12
 LEAST_AFTER = 3
@@ -36,14 +36,17 @@ class Interrupted:
         95 % interval.
     carried
         Autocorrelation of the errors from one month to the next, that the interval allows for.
+    months
+        Places of the months that have a value.
     actual, expected
-        T monthly means, and what line and wave would have them be without the step.
+        Their means, and what line and wave would have them be without the step.
     """
 
     step: float
     low: float
     high: float
     carried: float
+    months: Codes
     actual: FloatArray
     expected: FloatArray
 
@@ -67,20 +70,20 @@ def interrupted(y: FloatArray, start: int) -> Interrupted:
     Raises
     ------
     NotEstimableError
-        If there are fewer than 12 months before or 3 after, a month without anybody, or the line fits perfectly.
+        If there are fewer than 12 months before or 3 after with a value, or the line fits perfectly.
     """
-    length = y.shape[1]
     known = np.isfinite(y)
     both = known[:, :start].any(axis=1) & known[:, start:].any(axis=1)
     count = known[both].sum(axis=0)
-    if start < LEAST_BEFORE or length - start < LEAST_AFTER or not both.any() or not count.all():
+    months = np.flatnonzero(count)
+    n_before = int((months < start).sum())
+    if n_before < LEAST_BEFORE or len(months) - n_before < LEAST_AFTER:
         raise NotEstimableError
-    series = np.where(known[both], y[both], 0.0).sum(axis=0) / count
-    months = np.arange(length)
-    wave = [f(2 * np.pi * months / 12) for f in (np.sin, np.cos)] if start >= SEASON_MONTHS else []
-    X = np.column_stack([months >= start, np.ones(length), months - months.mean(), *wave]).astype(float)
+    series = (np.where(known[both], y[both], 0.0).sum(axis=0))[months] / count[months]
+    wave = [f(2 * np.pi * months / 12) for f in (np.sin, np.cos)] if n_before >= SEASON_MONTHS else []
+    X = np.column_stack([months >= start, np.ones(len(months)), months - months.mean(), *wave]).astype(float)
     coef, (low, high), carried = _autoregressive(series, X)
-    return Interrupted(float(coef[0]), low, high, carried, series, X[:, 1:] @ coef[1:])
+    return Interrupted(float(coef[0]), low, high, carried, months, series, X[:, 1:] @ coef[1:])
 
 
 def _autoregressive(series: FloatArray, X: FloatArray) -> tuple[FloatArray, tuple[float, float], float]:

@@ -264,7 +264,7 @@ def _facts(found: ChangeEffect, drive: Drive) -> dict[str, Any]:
 
 _NUMBERS = (
     "design", "reason", "honest_low", "honest_high", "per_unit", "per_unit_low", "per_unit_high", "n_teams",
-    "n_changed_teams", "n_people", "n_donors",
+    "n_changed_teams", "n_people", "donors",
 )  # fmt: skip
 
 
