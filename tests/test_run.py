@@ -94,7 +94,7 @@ def test_the_manifest_tells_from_what(ran):
     client, out, _ = ran
     manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
     assert set(manifest["inputs"]) == {f"data/{path.name}" for path in (client.parent / "data").iterdir()}
-    assert {entry["status"] for entry in manifest["jobs"]} == {"done"} and len(manifest["jobs"]) == 3
+    assert {entry["status"] for entry in manifest["jobs"]} == {"done"} and len(manifest["jobs"]) == 4
     assert manifest["data_until"] == "2026-03-31" and manifest["packages"]["pandas"]
     assert str(ROOT) not in json.dumps(manifest) and str(client.parents[1]) not in json.dumps(manifest)
 
@@ -175,7 +175,7 @@ def test_ctrl_c_in_the_middle_and_running_again(own):
     shutil.rmtree(notebooks)
     assert kpi_research("run", client).returncode == 0
     jobs = json.loads((out / "manifest.json").read_text())["jobs"]
-    assert {entry["status"] for entry in jobs} == {"done"} and len(jobs) == 3
+    assert {entry["status"] for entry in jobs} == {"done"} and len(jobs) == 4
 
 
 def spoilt(tmp_path: Path, *, without: tuple[str, ...] = (), **changed: str) -> Path:

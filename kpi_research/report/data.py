@@ -22,7 +22,7 @@ from kpi_research.periods import Period
 
 RATE = "win_rate"
 """What people are compared by where nothing is scored."""
-Audience = Literal["manager", "analyst"]
+Audience = Literal["manager", "analyst", "person"]
 
 
 @dataclass(frozen=True)
@@ -47,6 +47,25 @@ class Quality:
     observations: pd.DataFrame = field(default_factory=pd.DataFrame)
     coverage: pd.DataFrame = field(default_factory=pd.DataFrame)
     grade: str = "N"
+
+
+@dataclass(frozen=True)
+class Position:
+    """Where a person stands among those of their team, without saying who or what the others are.
+
+    Parameters
+    ----------
+    place
+        1 is the highest; None where the scores do not tell people apart, or were not enough to compare them.
+    of
+        How many were compared, the person included.
+    reason
+        Why there is no place: `alike`, `few` or `not_compared`; empty if there is one.
+    """
+
+    place: int | None
+    of: int
+    reason: str = ""
 
 
 @dataclass(frozen=True)
@@ -82,6 +101,10 @@ class PageData:
         What KPIs of known truth would be called at the client's size; None where that was not simulated.
     funnel
         The entity's funnel; None where the client has no opportunities, or the report does not show it.
+    months
+        Panel rows of the entity by month of the period; on a person's page.
+    position
+        Of the person in their team; None where the scheme does not allow it, or the page is of nobody.
     """
 
     client_title: str
@@ -110,6 +133,8 @@ class PageData:
     funnel: Summary | None = None
     customers: CustomerValue | None = None
     bench: Benched | None = None
+    months: pd.DataFrame = field(default_factory=pd.DataFrame)
+    position: Position | None = None
 
     def label(self, kpi: str) -> str:
         """A KPI's name in the page's language."""

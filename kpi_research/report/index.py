@@ -18,6 +18,8 @@ from kpi_research.report.block import Tone
 from kpi_research.report.html import POLICY, TEMPLATES, environment, page_frame
 
 Level = Literal["company", "team", "person"]
+FOLDED_FROM = 16
+"""A group of so many is shut until one opens it or searches: what stands below it would be out of sight."""
 FILTER_FROM = 9
 """With fewer entries everything is in sight; from here on there is a box to filter by name."""
 
@@ -57,6 +59,7 @@ def index_html(
     """The index page; its only script filters the list and is named by its hash in the page's policy."""
     listed = list(entries)
     page = page_frame(title, language, subtitle=subtitle, freshness=freshness)
+    page.folded_from = FOLDED_FROM
     page.count, page.failures = len(listed), sum(entry.failed for entry in listed)
     page.groups = [
         (level, group, _tally(group))

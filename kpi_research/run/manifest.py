@@ -11,10 +11,10 @@ from pathlib import Path
 from typing import Any
 
 from kpi_research.run.client import Client
+from kpi_research.run.code import code_fingerprint
 from kpi_research.run.job import JobResult
 from kpi_research.run.reports import Report, package_versions
 from kpi_research.run.scores import RESAMPLING_SEED
-from kpi_research.run.store import code_fingerprint
 
 NAME = "manifest.json"
 
@@ -36,6 +36,11 @@ def is_unchanged(report: Report, entries: Mapping[str, Mapping[str, Any]], out: 
     return all(_sha256(out / name) == digest for name, digest in entry["files"].items())
 
 
+def digests(names: Iterable[str], out: Path) -> dict[str, str]:
+    """The hash of each file of a run; empty where there is none."""
+    return {name: _sha256(out / name) for name in names}
+
+
 def entry_of(report: Report, result: JobResult, out: Path) -> dict[str, Any]:
     """What the manifest keeps of a report; nothing that differs between two equal runs."""
     files = sorted(_relative(report.job.folder / name, out) for name in result.files)
@@ -50,7 +55,7 @@ def entry_of(report: Report, result: JobResult, out: Path) -> dict[str, Any]:
         "error": vars(result.error) if result.error else None,
         "fingerprint": report.fingerprint,
         "info": dict(result.info),
-        "files": {name: _sha256(out / name) for name in files},
+        "files": digests(files, out),
     }
 
 

@@ -22,6 +22,7 @@ from kpi_research.run.bench_file import kept_bench
 from kpi_research.run.client import Client, open_client
 from kpi_research.run.customers import WITH_CUSTOMERS, customers_of, team_members
 from kpi_research.run.funnels import summary_of
+from kpi_research.run.person_scores import own_position, own_score, people_in
 from kpi_research.run.settings import Notebook
 from kpi_research.run.studies import study_of
 
@@ -34,11 +35,12 @@ def open_page(
     *,
     period: str,
     team: str | None = None,
+    person: str | None = None,
     language: Language = "zh",
     audience: Audience = "manager",
     report: Notebook | None = None,
 ) -> Page:
-    """The page of one team, or of the whole company, in one quarter: what a report notebook begins with.
+    """The page of one team, of one person or of the whole company in one quarter: what a report notebook begins with.
 
     Parameters
     ----------
@@ -46,17 +48,22 @@ def open_page(
         Path of the client file.
     team
         `team_id`; the whole company without it.
+    person
+        `person_id`: a page of this person alone, whatever the audience.
     audience
         Managers see their own team and its people; the whole company's people are for analysts.
     report
-        Which report it is; by default the appraisal of a team, or the evidence of the company.
+        Which report it is; by default the appraisal of a team, the scorecard of a person, or the evidence of the
+        company.
 
     Raises
     ------
     InputError
-        If the client file, the period or the team is wrong.
+        If the client file, the period, the team or the person is wrong.
     """
     opened = open_client(client)
+    if person:
+        return Page(person_data(opened, opened.known_period(period), person, language), report or "scorecard")
     data = page_data(opened, opened.known_period(period), team or None, language, audience)
     report = report or ("appraisal" if team else "evidence")
     if report in WITH_FUNNEL:
@@ -104,7 +111,49 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         funnel=None,
         customers=None,
         bench=None,
+        months=pd.DataFrame(),
+        position=None,
     )
+
+
+def person_data(client: Client, period: Period, person: str, language: Language) -> PageData:
+    """What a person may see: their own figures, and where the scheme allows it their place in the team."""
+    if person not in people_in(client, period):
+        # whose page else there is would be told to one who may not know
+        raise InputError(Problem("report.no_such_person", values={"person": person}, given=person))
+    quarters = [quarter for quarter in client.reported_quarters() if quarter <= period][-HISTORY_QUARTERS:]
+    kpis = {client.settings.outcome, *(client.scheme.kpis if client.scheme else ())}
+    parts = client.data.parts.of("person", [person]).only(kpis)
+    names = _names(client, [person])
+    before = period.shift(-1)
+    return PageData(
+        client_title=client.settings.title.model_dump()[language],
+        language=language,
+        audience="person",
+        currency=client.settings.currency,
+        period=period,
+        level="person",
+        entity_id=person,
+        entity_name=names[person],
+        outcome=client.settings.outcome,
+        kpis=client.kpis,
+        history=_own(panel(parts, as_intervals(quarters), "person"), person),
+        people=pd.DataFrame(),
+        names=names,
+        study=study_of(client, period),
+        quality=_quality(client, [person]),
+        until=client.data.parts.until,
+        scheme=client.scheme,
+        score=own_score(client, period, person),
+        previous_score=own_score(client, before, person) if before in client.periods("quarter") else None,
+        targets=_targets(client, quarters, "person", person),
+        months=_own(panel(parts, as_intervals(period.split("month")), "person"), person),
+        position=own_position(client, period, person),
+    )
+
+
+def _own(rows: pd.DataFrame, person: str) -> pd.DataFrame:
+    return rows[rows["entity_id"] == person].reset_index(drop=True)
 
 
 def _customers(client: Client, period: Period, team: str | None, audience: Audience) -> CustomerValue | None:

@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,10 @@ from kpi_research.panel import Level
 from kpi_research.periods import Period
 from kpi_research.run.bench_file import bench_digest
 from kpi_research.run.client import Client, notebook_folder, project_folder
+from kpi_research.run.code import code_fingerprint
 from kpi_research.run.job import Job
+from kpi_research.run.on_file import latest_teams
+from kpi_research.run.person_scores import people_in
 from kpi_research.run.settings import ReportSettings
 
 EXPORT = "kpi_research.run.export:write_page"
@@ -58,6 +61,16 @@ class Report:
     fingerprint: str
 
 
+@dataclass(frozen=True)
+class _About:
+    """Whom one report is about, the folder of their pages, and what they are called in each language."""
+
+    level: Level
+    entity_id: str
+    place: str
+    label: Mapping[Language, str]
+
+
 def reports(
     client: Client, period: Period, out: Path, *, notebooks: Collection[str] = (), teams: Collection[str] = ()
 ) -> list[Report]:
@@ -84,13 +97,32 @@ def reports(
     wanted = [each for each in wanted if whole or each.notebook in OF_ANY_PERIOD]
     found = []
     for report in wanted:
-        if report.per == "team":
-            ids = [team for team in present if not teams or team in teams]
-            found += [
-                _report(client, report, period, out, language=lang, team=t) for t in ids for lang in _languages(client)
-            ]
-        elif not teams:
-            found += [_report(client, report, period, out, language=lang, team=None) for lang in _languages(client)]
+        found += [
+            _report(client, report, period, out, language=language, about=about)
+            for about in _abouts(client, report, period, teams)
+            for language in languages(client)
+        ]
+    return found
+
+
+def _abouts(client: Client, report: ReportSettings, period: Period, teams: Collection[str]) -> list[_About]:
+    """Whom a report is made of: all of its level, those of some teams, or the company unless teams are named."""
+    titles: dict[Language, str] = {lang: client.settings.title.model_dump()[lang] for lang in LANGUAGES}
+    if report.per == "company":
+        return [] if teams else [_About("company", "", "company", titles)]
+    if report.per == "team":
+        table, ids = client.data.teams, client.teams(period)
+        ids = [team for team in ids if not teams or team in teams]
+    else:
+        table, last = client.data.people, latest_teams(client.data.parts, period)
+        ids = [person for person in people_in(client, period) if not teams or last.get(person) in teams]
+    known = [] if table.empty else [str(each) for each in table[f"{report.per}_id"]]
+    names = {} if table.empty else dict(zip(known, table["name"].astype(str), strict=True))
+    places, folder = safe_names({*known, *ids}), {"team": "teams", "person": "people"}[report.per]
+    found = []
+    for each in ids:
+        called: dict[Language, str] = {language: names.get(each, each) for language in LANGUAGES}
+        found.append(_About(report.per, each, f"{folder}/{places[each]}", called))
     return found
 
 
@@ -114,31 +146,30 @@ def package_versions() -> dict[str, str]:
 
 
 def _report(
-    client: Client, report: ReportSettings, period: Period, out: Path, *, language: Language, team: str | None
+    client: Client, report: ReportSettings, period: Period, out: Path, *, language: Language, about: _About
 ) -> Report:
     notebook = notebook_folder(client.path) / f"{report.notebook}.ipynb"
-    place = f"teams/{safe_names(_all_teams(client))[team]}" if team else "company"
-    if language != _languages(client)[0]:
-        place += f"/{language}"
+    place = about.place if language == languages(client)[0] else f"{about.place}/{language}"
     # a notebook from elsewhere runs beside the client file, so that no delivered page names this machine's folders
     beside = notebook.parent if notebook.parent.parent == project_folder(client.path) else client.path.resolve().parent
-    parameters = {
+    parameters: dict[str, str] = {
         "client": Path(os.path.relpath(client.path.resolve(), beside)).as_posix(),
         "period": period.name,
         "language": language,
         "audience": report.audience,
-        **({"team": team} if team else {}),
     }
+    if about.level != "company":
+        parameters[about.level] = about.entity_id
     name = f"{place}/{report.notebook}"
     log = out / "logs" / f"{name.replace('/', '-')}.log"
     job = Job(name, notebook, parameters, out / place, log, EXPORT, working_folder=beside)
-    label = _label(client, team, language)
-    return Report(job, "team" if team else "company", team or "", label, _fingerprint(client, job))
+    return Report(job, about.level, about.entity_id, about.label[language], _fingerprint(client, job))
 
 
 def _fingerprint(client: Client, job: Job) -> str:
     parts = [
         client.data.folder.name,
+        code_fingerprint(),
         client.settings.model_dump_json(exclude={"source"}),
         client.scheme.model_dump_json() if client.scheme else "",
         hashlib.sha256(job.notebook.read_bytes()).hexdigest() if job.notebook.is_file() else "",
@@ -148,18 +179,9 @@ def _fingerprint(client: Client, job: Job) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _languages(client: Client) -> tuple[Language, ...]:
+def languages(client: Client) -> tuple[Language, ...]:
+    """The languages that a client's reports are made in; the first is that of the pages without a folder of its own."""
     return LANGUAGES if client.settings.language == "both" else (client.settings.language,)
-
-
-def _all_teams(client: Client) -> list[str]:
-    return list(client.data.teams["team_id"]) if not client.data.teams.empty else []
-
-
-def _label(client: Client, team: str | None, language: Language) -> str:
-    teams = client.data.teams
-    title = client.settings.title.model_dump()[language]
-    return str(teams.set_index("team_id")["name"].get(team, team)) if team else title
 
 
 def _not_there(key: str, given: str, allowed: list[str]) -> Problem:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from ruamel.yaml import YAML
 from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
@@ -23,8 +23,8 @@ from kpi_research.sources.mapping import Source
 DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
 KpiName = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]{0,60}$")]
 """An identifier, since the panel machine writes it into its queries."""
-Audience = Literal["manager", "analyst"]
-Notebook = Literal["appraisal", "evidence", "data_quality"]
+Audience = Literal["manager", "analyst", "person"]
+Notebook = Literal["appraisal", "scorecard", "evidence", "data_quality"]
 
 
 class _Strict(BaseModel):
@@ -44,9 +44,16 @@ class ReportSettings(_Strict):
     """One kind of report: which notebook, for each of what, for whom."""
 
     notebook: Notebook
-    per: Literal["team", "company"]
+    per: Literal["team", "company", "person"]
     every: Literal["quarter"] = "quarter"
     audience: Audience
+
+    @model_validator(mode="after")
+    def _shows_a_person_their_own(self) -> ReportSettings:
+        of_persons = [self.notebook == "scorecard", self.per == "person", self.audience == "person"]
+        if any(of_persons) and not all(of_persons):
+            raise ValueError("a scorecard is per person and for the audience person, and no other report is")
+        return self
 
 
 class ClientFile(_Strict):

@@ -15,9 +15,12 @@ from kpi_research.report.words import period_title
 from kpi_research.run.batch import run_jobs
 from kpi_research.run.client import Client
 from kpi_research.run.customers import WITH_CUSTOMERS, models_of
+from kpi_research.run.deliver import hide_folders
+from kpi_research.run.forms import FORM, file_name, form_fingerprint, has_forms, write_form
 from kpi_research.run.job import JobError, JobResult
-from kpi_research.run.manifest import entry_of, is_unchanged, read_entries, write_manifest
-from kpi_research.run.reports import Report, reports
+from kpi_research.run.manifest import digests, entry_of, is_unchanged, read_entries, write_manifest
+from kpi_research.run.person_scores import person_scores
+from kpi_research.run.reports import Report, languages, reports
 from kpi_research.run.studies import study_of
 
 
@@ -82,10 +85,49 @@ def make_site(
         study_of(client, period)
         if any(report.job.notebook.stem in WITH_CUSTOMERS for report in changed):
             models_of(client, period)
+        if any(report.level == "person" for report in changed):
+            for each in (period.shift(-1), period):
+                person_scores(client, each)
         results = run_jobs([report.job for report in changed], executor(), on_done=done)
+    results += _make_forms(client, period, out, entries, force=force)
     index = _write_index(client, period, out, list(entries.values()))
     write_manifest(client, period.name, out, entries.values())
     return SiteRun(index, tuple(results), len(todo) - len(changed))
+
+
+def _make_forms(
+    client: Client, period: Period, out: Path, entries: dict[str, dict[str, Any]], *, force: bool
+) -> list[JobResult]:
+    """Write the appraisal forms that changed, with an entry each; only those that failed are results of the run."""
+    if not has_forms(client, period):
+        return []
+    failed, first = [], languages(client)[0]
+    for language in languages(client):
+        path = out / file_name(language, first)
+        entry = entries.get(path.name, {})
+        fingerprint = form_fingerprint(client, period, language)
+        if not force and entry.get("fingerprint") == fingerprint and entry["files"] == digests([path.name], out):
+            continue
+        error = None
+        try:
+            write_form(client, period, language, path)
+        except Exception as raised:  # a form that cannot be written must not stop the index of what was made
+            error = JobError("export", "", hide_folders(f"{type(raised).__name__}: {raised}"))
+            failed.append(JobResult(path.name, "failed", 0.0, error=error))
+        entries[path.name] = {
+            "name": path.name,
+            "level": "company",
+            "entity_id": "",
+            "label": client.settings.title.model_dump()[language],
+            "notebook": FORM,
+            "parameters": {"period": period.name, "language": language},
+            "status": "failed" if error else "done",
+            "error": vars(error) if error else None,
+            "fingerprint": fingerprint,
+            "info": {"tone": "info", "headline": say("site.forms", language)},
+            "files": digests([path.name], out) if not error else {},
+        }
+    return failed
 
 
 def _write_index(client: Client, period: Period, out: Path, entries: list[dict[str, Any]]) -> Path:
@@ -105,7 +147,7 @@ def _write_index(client: Client, period: Period, out: Path, entries: list[dict[s
 
 
 def _index_entry(entry: dict[str, Any], language: Language) -> IndexEntry:
-    pages = [name for name in entry["files"] if name.endswith(".html")]
+    pages = [name for name in entry["files"] if name.endswith((".html", ".xlsx"))]
     error = JobError(**entry["error"]) if entry["error"] else None
     return IndexEntry(
         level=entry["level"],

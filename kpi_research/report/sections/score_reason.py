@@ -1,0 +1,97 @@
+"""Every score with its reason: figure, target, range, and the arithmetic written out so that it can be done by hand."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import pandas as pd
+
+from kpi_research.language import say
+from kpi_research.report.block import Block, ColumnView, DataTable
+from kpi_research.report.charts import attainment_bars
+from kpi_research.report.data import PageData
+from kpi_research.report.page import Section
+from kpi_research.report.score_words import Words, arithmetic, change_words
+from kpi_research.report.sections.scores import SCORED, shown_rows
+
+
+def build(page: PageData) -> Iterator[Block]:
+    """The table of scores, then how each came about; nothing where nothing is scored."""
+    if page.score is None or page.score.rows.empty or page.scheme is None:
+        return
+    yield _items(page)
+    yield _by_hand(page)
+
+
+SECTION = Section("score_reason", build)
+
+
+def _items(page: PageData) -> Block:
+    rows = page.score.rows  # type: ignore[union-attr]
+    frame = shown_rows(page, rows)
+    bars = frame.assign(low=frame["attainment_low"], high=frame["attainment_high"], status=frame["state"])
+    return Block(
+        "score_items",
+        say("scores.title", page.language),
+        table=DataTable(
+            frame,
+            tuple(ColumnView(key, say(f"scores.column.{key}", page.language), unit) for key, unit in SCORED.items()),
+            say("scores.caption", page.language),
+        ),
+        figure=attainment_bars(bars, page.language, caption=say("scores.figure", page.language)),
+        notes=(say("scorecard.note_range", page.language),),
+        facts={"totals": page.score.totals.to_dict("records"), "rows": rows.to_dict("records")},  # type: ignore[union-attr]
+    )
+
+
+def _by_hand(page: PageData) -> Block:
+    frame = pd.DataFrame([*_reasons(page), *_changes(page)], columns=["label", "reason", "points"])
+    columns = (
+        ColumnView("label", say("scores.column.label", page.language)),
+        ColumnView("reason", say("scorecard.column.reason", page.language)),
+        ColumnView("points", say("scores.column.points", page.language), "points"),
+    )
+    return Block(
+        "score_reason",
+        say("scorecard.title_reason", page.language),
+        text=(say("scorecard.reason_lead", page.language),),
+        table=DataTable(frame, columns, say("scorecard.caption_reason", page.language)),
+        notes=(say("scorecard.note_object", page.language),),
+        facts={"adjustments": page.score.adjustments.to_dict("records")},  # type: ignore[union-attr]
+    )
+
+
+def _reasons(page: PageData) -> Iterator[tuple[str, str, float]]:
+    rules = {item.kpi: item for item in page.scheme.weighted}  # type: ignore[union-attr]
+    words = Words(page.language, page.currency)
+    for row in page.score.rows.to_dict("records"):  # type: ignore[union-attr]
+        kpi, item = page.kpis[row["kpi"]], rules[row["kpi"]]
+        if row["status"] != "ok":
+            reason = say(f"status_reason.{row['status']}", page.language)
+            yield page.label(kpi.name), say("scorecard.left_out", page.language, reason=reason), float("nan")
+            continue
+        figures = {key: float(row[key]) for key in ("actual", "target", "attainment", "points")}
+        sentence = arithmetic(item, kpi, **figures, words=words)
+        if item.scope == "team":
+            sentence += say("scorecard.of_team", page.language)
+        yield page.label(kpi.name), sentence, figures["points"]
+
+
+def _changes(page: PageData) -> Iterator[tuple[str, str, float]]:
+    """What was added, taken off or forbidden, with the figure that did it."""
+    words, rows = Words(page.language, page.currency), page.score.adjustments.to_dict("records")  # type: ignore[union-attr]
+    for change, row in zip(page.scheme.adjustments, rows, strict=True):  # type: ignore[union-attr]
+        kpi = page.kpis[change.kpi]
+        rule, label = change_words(change, kpi, words), say(f"forms.effect.{change.effect}", page.language)
+        if row["status"] in ("applied", "harmless"):
+            kind = f"{change.effect if row['status'] == 'applied' else 'harmless'}"
+            values = {"actual": words.figure(row["value"], kpi), "points": words.points(abs(row["points"]))}
+            effect = say(f"scorecard.change.{kind}", page.language, **values)
+        else:
+            effect = words.say("note.no_change", reason=say(f"status_reason.{row['status']}", page.language))
+        points = float("nan") if change.effect == "veto" else float(row["points"])
+        yield (
+            say("scorecard.change_label", page.language, effect=label, kpi=page.label(kpi.name)),
+            rule + effect,
+            points,
+        )

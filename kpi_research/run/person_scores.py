@@ -1,0 +1,100 @@
+"""Everybody's score of a period, made once and kept beside the client's data: each page takes its own from it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from pathlib import Path
+
+import pandas as pd
+
+from kpi_research.appraisal.score import Score
+from kpi_research.crm.roster import UNASSIGNED
+from kpi_research.periods import Period
+from kpi_research.report.data import Position
+from kpi_research.run.client import Client
+from kpi_research.run.customers import team_members
+
+FRAMES = ("rows", "totals", "adjustments")
+POSITIONS = "positions.json"
+SMALLEST_RANKED = 5
+"""Among fewer a place would tell nearly as much of the others as of oneself."""
+
+
+def people_in(client: Client, period: Period) -> list[str]:
+    """Ids of those who worked in a team in the period."""
+    roster = client.data.parts.roster
+    inside = (roster["day"] >= pd.Timestamp(period.start)) & (roster["day"] < pd.Timestamp(period.end))
+    return sorted(set(roster.loc[inside & (roster["team_id"] != UNASSIGNED), "person_id"].astype(str)))
+
+
+def person_scores(client: Client, period: Period) -> Score | None:
+    """Scores of everybody; None where there is no scheme or there are no targets."""
+    folder = _folder(client, period)
+    if folder is None:
+        return None
+    return Score(**{name: pd.read_parquet(folder / f"{name}.parquet") for name in FRAMES})
+
+
+def own_score(client: Client, period: Period, person: str) -> Score | None:
+    """The score of one person; None where they were not there, or nothing is scored."""
+    whole = person_scores(client, period)
+    if whole is None or person not in set(whole.totals["entity_id"]):
+        return None
+    own = {name: getattr(whole, name) for name in FRAMES}
+    return Score(**{name: frame[frame["entity_id"] == person].reset_index(drop=True) for name, frame in own.items()})
+
+
+def own_position(client: Client, period: Period, person: str) -> Position | None:
+    """Where a person stands in the team they ended the period in; None where the scheme keeps it to itself."""
+    folder = _folder(client, period)
+    if folder is None or client.scheme is None or client.scheme.rankings == "none":
+        return None
+    found = json.loads((folder / POSITIONS).read_text(encoding="utf-8")).get(person)
+    return Position(**found) if found else None
+
+
+def _folder(client: Client, period: Period) -> Path | None:
+    """Where the scores are kept; made if they are not there yet."""
+    if client.scheme is None or client.data.targets.empty:
+        return None
+    scheme = hashlib.sha256(client.scheme.model_dump_json().encode()).hexdigest()[:16]
+    folder = client.data.derived / "scores" / f"{period.name}-{scheme}"
+    if not (folder / POSITIONS).is_file():
+        _make(client, period, folder)
+    return folder
+
+
+def _make(client: Client, period: Period, folder: Path) -> None:
+    """Each file appears whole, the one that is looked for last: several reports may make the same at once."""
+    folder.mkdir(parents=True, exist_ok=True)
+    made = client.score(period=period, level="person")
+    for name in FRAMES:
+        building = folder / f"{name}.{os.getpid()}.part"
+        getattr(made, name).to_parquet(building)
+        building.replace(folder / f"{name}.parquet")
+    building = folder / f"{POSITIONS}.{os.getpid()}.part"
+    building.write_text(json.dumps(_positions(client, period)), encoding="utf-8")
+    building.replace(folder / POSITIONS)
+
+
+def _positions(client: Client, period: Period) -> dict[str, dict[str, int | str | None]]:
+    """Person -> what their `Position` says."""
+    if client.scheme is None or client.scheme.rankings == "none":
+        return {}
+    found: dict[str, dict[str, int | str | None]] = {}
+    for team in client.teams(period):
+        members = team_members(client, period, team)
+        if len(members) < SMALLEST_RANKED:
+            found |= {person: {"place": None, "of": len(members), "reason": "few"} for person in members}
+            continue
+        made = client.score(period=period, level="person", entities=members)
+        compared = made.compared_scores
+        for person in members:
+            reason = "not_compared" if person not in compared.index else ""
+            reason = reason or made.likeness.reason or ("" if made.likeness.distinguishable else "alike")
+            place = None if reason else int((compared > compared[person]).sum()) + 1
+            kept = reason if reason in ("", "alike", "not_compared") else "not_compared"
+            found[person] = {"place": place, "of": len(compared), "reason": kept}
+    return found
