@@ -82,7 +82,7 @@ def test_with_three_years_only_the_same_season_is_compared():
     """Sales double every second half-year: +100 % is no wonder then, and unheard of at other times of the year."""
     season = np.tile(np.repeat([100.0, 200.0], 6), 4)
     found = answer(claim(0.9, "2025H1", "2025H2"), monthly(np.append(season[:42], np.full(6, 210.0))))
-    assert found.same_season and found.comparables == 8
+    assert found.same_season and (found.comparables, found.distinct) == (8, 3)
     assert (found.as_claimed, found.observed) == (3, pytest.approx(1.1))
     falling = answer(claim(-0.4, "2025H2", "2026H1"), monthly(np.append(season, np.full(6, 100.0))))
     assert falling.as_claimed == 3 and falling.same_season
@@ -121,6 +121,11 @@ def test_too_little_to_answer_from(values, status):
     first = "2023-09" if status == "too_short" else "2022-07"
     found = answer(claim(), monthly(values, first=first))
     assert (found.status, found.as_claimed) == (status, 0)
+
+
+def test_a_team_without_the_kpi_has_no_values():
+    rows = pd.concat([monthly(np.ones(40)), monthly(np.ones(40), level="team", entity="T01", kpi="visits")])
+    assert answer(claim(who="T01"), rows).status == "no_values"
 
 
 def test_gaps_of_more_than_half_are_no_value():

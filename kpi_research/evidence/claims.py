@@ -99,7 +99,7 @@ class Answer:
         Change in the client's own data between the two periods, in the claim's form; NaN if they are not in them.
     comparables
         Pairs of periods before the product, as long and as far apart; they overlap, so that they are fewer than they
-        look (`distinct`: how many would fit without overlapping).
+        look (`distinct`: how many would fit without overlapping, or years of the same season).
     as_claimed, as_observed
         In how many of them the change was at least as large, in the claim's direction.
     same_season
@@ -149,7 +149,10 @@ def answer(claim: Claim, panel: pd.DataFrame) -> Answer:
     ]
     if problems:
         raise InputError(problems)
-    series = _series(rows[rows["kpi"].eq(claim.kpi) & rows["entity_id"].eq(claim.who)], claim)
+    own = rows[rows["kpi"].eq(claim.kpi) & rows["entity_id"].eq(claim.who)]
+    if own.empty:
+        return Answer(claim, "no_values")
+    series = _series(own, claim)
     starts = np.arange(series.product - series.apart - series.after + 1)
     changes = np.array([series.change(int(start)) for start in starts])
     starts, changes = starts[np.isfinite(changes)], changes[np.isfinite(changes)]
@@ -159,6 +162,7 @@ def answer(claim: Claim, panel: pd.DataFrame) -> Answer:
     in_season = np.isin((series.own - starts) % 12, [*range(SEASON_SLACK + 1), *range(12 - SEASON_SLACK, 12)])
     by_season = series.product >= SEASON_MONTHS and int(in_season.sum()) >= LEAST_OF_SEASON
     compared = changes[in_season] if by_season else changes
+    years = np.unique(np.round((series.own - starts[in_season]) / 12))
     if len(changes) < LEAST_COMPARABLES:
         return Answer(claim, "too_short", observed, len(changes))
     side = np.sign(claim.size)
@@ -168,7 +172,7 @@ def answer(claim: Claim, panel: pd.DataFrame) -> Answer:
         "ok",
         observed,
         comparables=len(compared),
-        distinct=(series.product - series.apart) // series.after,
+        distinct=len(years) if by_season else (series.product - series.apart) // series.after,
         as_claimed=int(np.sum(side * compared >= side * claim.size)),
         as_observed=int(np.sum(side * compared >= side * observed)),
         same_season=by_season,
