@@ -68,7 +68,7 @@ def test_contacts_that_help_are_found_with_the_right_size():
 @pytest.mark.slow
 def test_immortal_time_in_full():
     """AC11. 20 owners with 40 deals: the naive slope is significant in every draw; size and coverage below."""
-    worlds = [drawn(World(), seed) for seed in range(500)]
+    worlds = [drawn(World(), seed) for seed in range(300)]
     naive = np.mean([naive < 0.05 for _, naive in worlds])
     sizes = {"recent": np.mean([recent(known)[2] < 0.05 for known, _ in worlds])}
     sizes |= {f"day {day}": np.mean([landmark_p(known, day) < 0.05 for known, _ in worlds]) for day in LANDMARK_DAYS}
@@ -80,7 +80,7 @@ def test_immortal_time_in_full():
 @pytest.mark.parametrize("world", [World(last_week=0.2, before=0.2), World(owners=10, deals_each=25, last_week=0.3)])
 def test_coverage_in_full(world):
     truth = world.last_week + world.before
-    found = [recent(drawn(world, seed)[0]) for seed in range(400)]
+    found = [recent(drawn(world, seed)[0]) for seed in range(300)]
     covered = np.mean([low <= truth <= high for _, (low, high), _ in found])
     assert 0.92 <= covered <= 0.98
     assert np.mean([value for value, _, _ in found]) == pytest.approx(truth, abs=0.04)
@@ -89,16 +89,14 @@ def test_coverage_in_full(world):
 @pytest.mark.slow
 def test_the_curve_of_windows_in_full():
     """Without any effect one of fourteen windows is called different in 5 % of worlds, not in a third of them."""
-    known = [drawn(World(), seed)[0] for seed in range(200)]
-    curves = [
-        windows_together([second_contact(each, day) for day in WINDOW_DAYS], seed=1, draws=1999) for each in known
-    ]
+    known = [drawn(World(), seed)[0] for seed in range(100)]
+    curves = [windows_together([second_contact(each, day) for day in WINDOW_DAYS], seed=1, draws=999) for each in known]
     assert np.mean([min(window.p for window in curve) < 0.05 for curve in curves]) <= 0.08
     alone = [min(window.log_ratio.p for window in curve) < 0.05 for curve in curves]
     assert np.mean(alone) >= 0.15
-    helped = [drawn(World(second_contact=0.5), seed)[0] for seed in range(60)]
+    helped = [drawn(World(second_contact=0.5), seed)[0] for seed in range(30)]
     curves = [
-        windows_together([second_contact(each, day) for day in WINDOW_DAYS], seed=1, draws=1999) for each in helped
+        windows_together([second_contact(each, day) for day in WINDOW_DAYS], seed=1, draws=999) for each in helped
     ]
     assert np.mean([curve[2].p < 0.05 and curve[2].log_ratio.value > 0 for curve in curves]) >= 0.8
 
@@ -137,6 +135,15 @@ def test_a_second_contact_that_helps_is_found_at_its_own_window():
     assert windows.loc[3, "status"] == "more" and windows.loc[3, "p"] < 0.01
     assert windows.loc[3, "low"] < np.exp(0.8) < windows.loc[3, "high"]
     assert windows.loc[3, "ratio"] == windows["ratio"].max()
+
+
+@pytest.mark.parametrize(("seed", "day"), [(34, 30), (249, 14)])
+def test_owners_with_a_handful_of_weeks_keep_no_fit_from_settling(seed, day):
+    """In these worlds one owner's few deals were all won, or one row is far from its fit at the start."""
+    deals, touches = draw(World(owners=40, deals_each=8), np.random.default_rng([0, seed]))
+    found = landmark(known_deals(deals, touches, since=START, until=UNTIL), day)
+    fitted = fit_weeks(found.weeks, found.done[found.weeks.deal][:, None], "won")
+    assert abs(fitted.coef[0]) < 3 * np.sqrt(fitted.cov[0, 0])
 
 
 def test_deals_closed_before_the_landmark_are_not_in_it():

@@ -44,9 +44,9 @@ LEAST_EVENTS_IN_SEASON = 10
 """Calendar months, quarters and years are used as effects only while so many events fall into one on average."""
 MONTHS_IN_SEASON = (1, 3, 12)
 MOST_STEPS, SETTLED = 60, 1e-8
-"""Steps after which a fit is given up; largest change of the log of a week's chance at which it has settled."""
-LARGEST_LOG_HAZARD = 3.0
-"""A week's hazard of 20 is certainty; beyond it nothing is told apart and the exponential overflows."""
+"""Steps after which a fit is given up; largest change of a coefficient at which it has settled."""
+LARGEST_LOG_HAZARD, LARGEST_FINITE = 3.0, 500.0
+"""A week's hazard of 20 is certainty, and beyond it nothing is told apart; the exponential overflows later still."""
 
 
 @dataclass(frozen=True)
@@ -246,6 +246,7 @@ def _settled(rows: _Rows, Z: FloatArray, start: FloatArray | None = None) -> tup
     loss = np.inf if start is None else _loss(rows, eta)
     coef = np.zeros(Z.shape[1])
     for _ in range(MOST_STEPS):
+        before = coef
         mean, slope = _mean(eta)
         weights = rows.trials * slope**2 / (mean * (1 - mean))
         working = eta + (rows.y / rows.trials - mean) / slope
@@ -262,8 +263,8 @@ def _settled(rows: _Rows, Z: FloatArray, start: FloatArray | None = None) -> tup
             step = step / 2
             loss = _loss(rows, eta + step)
         eta = eta + step
-        # the log chance, not the log hazard: that of an owner whose every deal is won at once grows without end
-        if np.abs(np.log(_mean(eta)[0]) - np.log(mean)).max() <= SETTLED:
+        # not the log hazards: that of an owner whose every deal is won at once grows without end
+        if np.abs(coef - before).max(initial=0.0) <= SETTLED and last - loss <= TOLERANCE * loss:
             return coef, eta
     raise NotEstimableError
 
@@ -283,6 +284,6 @@ def _scaled(rows: _Rows, eta: FloatArray) -> tuple[FloatArray, FloatArray]:
 
 def _loss(rows: _Rows, eta: FloatArray) -> float:
     """Minus the log likelihood."""
-    hazard = np.exp(np.minimum(eta, LARGEST_LOG_HAZARD))
+    hazard = np.exp(np.minimum(eta, LARGEST_FINITE))
     chance = np.maximum(-np.expm1(-hazard), np.finfo(float).tiny)
     return float(np.sum((rows.trials - rows.y) * hazard - rows.y * np.log(chance)))
