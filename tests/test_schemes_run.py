@@ -20,7 +20,7 @@ from kpi_research.report.sections.scheme_rules import MOST_SHOWN, block_of
 from kpi_research.run.checkup import checkup, print_checkup
 from kpi_research.run.client import open_client
 from kpi_research.run.pages import open_page
-from kpi_research.run.schemes import LINT_COLUMNS, lint_client, resolved
+from kpi_research.run.schemes import LINT_COLUMNS, Supplied, lint_client, resolved
 
 
 @pytest.fixture(scope="module")
@@ -60,7 +60,7 @@ def test_what_others_compute_is_taken_in(client):
     )
     versions = resolved([SchemeVersion.model_validate(each) for each in (old, {**new, **told})])
     assert all(isinstance(each.scheme, Scheme) for each in versions)
-    found = lint_client(client, attainability=chances, goals=goals, versions=versions)
+    found = lint_client(client, supplied=Supplied(versions, attainability=chances, goals=goals))
     assert {"S22", "S17"} <= set(found.loc[found["severity"] == "warning", "rule"])
     assert "S29" not in set(found["rule"])
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -22,17 +23,33 @@ from kpi_research.run.studies import study_of
 LINT_COLUMNS = ["scheme", *REMARK_COLUMNS]
 
 
+@dataclass(frozen=True)
+class Supplied:
+    """What a client's data do not say, as far as it is known from elsewhere; see `appraisal.rules.Checked`.
+
+    Parameters
+    ----------
+    versions
+        Schemes with the days they hold from, templates read (see `resolved`).
+    """
+
+    versions: Sequence[SchemeVersion] = ()
+    window: Window | None = None
+    attainability: pd.DataFrame | None = None
+    goals: Mapping[str, Collection[str]] | None = None
+    business: Business | None = None
+    pay: PayTerms | None = None
+
+
+NOTHING_SUPPLIED = Supplied()
+
+
 def lint_client(
     client: Client,
     *,
     period: str | Period | None = None,
     strict: bool = False,
-    versions: Sequence[SchemeVersion] = (),
-    window: Window | None = None,
-    attainability: pd.DataFrame | None = None,
-    goals: Mapping[str, Collection[str]] | None = None,
-    business: Business | None = None,
-    pay: PayTerms | None = None,
+    supplied: Supplied = NOTHING_SUPPLIED,
 ) -> pd.DataFrame:
     """What the rules have to say of a client's scheme, or of each of its schemes that hold in a period.
 
@@ -43,10 +60,6 @@ def lint_client(
         against the scheme. Without one the latest targets count, and no study is made.
     strict
         Warnings count as errors.
-    versions, window
-        The schemes with the days they hold from, resolved (see `resolved`), and when they may change.
-    attainability, goals, business, pay
-        As in `appraisal.rules.Checked`.
 
     Returns
     -------
@@ -60,37 +73,42 @@ def lint_client(
     """
     known = client.known_period(period) if isinstance(period, str) else period
     day = known.start if known else client.data.parts.until
-    schemes = [client.scheme] if client.scheme else _holding(versions, day)
+    schemes = [client.scheme] if client.scheme else _holding(supplied.versions, day)
     if not schemes:
         raise InputError(Problem("client.no_scheme", client.path.name))
-    letters = None
-    if known:
-        verdicts = study_of(client, known).verdicts
-        letters = dict(zip(verdicts["kpi"], verdicts["code"], strict=True))
+    letters = _letters(client, known) if known else None
     frames = []
     for scheme in schemes:
-        checked = Checked(
-            scheme,
-            client.kpis,
-            previous=_before(versions, scheme, day),
-            period=known.name if known else "",
-            day=day,
-            tables=client.data.parts.tables,
-            targets=client.data.targets,
-            ratings=client.data.ratings,
-            history=_history(client, scheme, known),
-            attainability=attainability,
-            letters=letters,
-            goals=goals,
-            versions=versions or None,
-            window=window,
-            fiscal_year_starts=client.settings.fiscal_year_starts,
-            business=business,
-            roles=_roles(client.data.people),
-            pay=pay,
-        )
+        checked = replace(_checked(client, scheme, known, supplied, day), letters=letters)
         frames.append(as_frame(lint(checked, strict=strict)).assign(scheme=scheme.name))
     return pd.concat(frames, ignore_index=True)[LINT_COLUMNS]
+
+
+def _checked(client: Client, scheme: Scheme, period: Period | None, supplied: Supplied, day: dt.date) -> Checked:
+    return Checked(
+        scheme,
+        client.kpis,
+        previous=_before(supplied.versions, scheme, day),
+        period=period.name if period else "",
+        day=day,
+        tables=client.data.parts.tables,
+        targets=client.data.targets,
+        ratings=client.data.ratings,
+        history=_history(client, scheme, period),
+        attainability=supplied.attainability,
+        goals=supplied.goals,
+        versions=supplied.versions or None,
+        window=supplied.window,
+        fiscal_year_starts=client.settings.fiscal_year_starts,
+        business=supplied.business,
+        roles=_roles(client.data.people),
+        pay=supplied.pay,
+    )
+
+
+def _letters(client: Client, period: Period) -> dict[str, str]:
+    verdicts = study_of(client, period).verdicts
+    return dict(zip(verdicts["kpi"], verdicts["code"], strict=True))
 
 
 def resolved(versions: Sequence[SchemeVersion], path: Path | None = None) -> tuple[SchemeVersion, ...]:
