@@ -6,10 +6,11 @@ import functools
 import hashlib
 import json
 import tempfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
@@ -20,7 +21,7 @@ from kpi_research.periods import Period
 from kpi_research.run.client import Client, project_folder
 from kpi_research.run.closed import FIGURES, Closed, closed_period, scores_of_all
 from kpi_research.run.closed_rows import changes_between, read_rows, rows_of
-from kpi_research.run.definitions import definitions_of
+from kpi_research.run.definitions import definitions_of, is_same_scheme, kpis_that_differ
 from kpi_research.run.event_file import names_of, read_events
 
 SAME_POINTS = 1e-6
@@ -71,16 +72,20 @@ def changes_since(client: Client, period: Period, closed: Closed) -> Changes:
     listed; that a figure is another one is found whatever the reason.
     """
     was, now = closed.record["definitions"], definitions_of(client)
-    kpis = [name for name in sorted({*was["kpis"], *now["kpis"]}) if was["kpis"].get(name) != now["kpis"].get(name)]
-    definitions = tuple(["scheme"] * (was["scheme"] != now["scheme"]) + kpis)
+    definitions = (
+        *([] if is_same_scheme(was["scheme"], now["scheme"]) else ["scheme"]),
+        *(kpis_that_differ(was, now) or ()),
+    )
     events = [event for event in read_events(client).events if event.period == period.name]
     altered = edited(closed.record["events"], events)
-    if client.data.folder.name == closed.record["data"] and not definitions:
+    same_data = client.data.folder.name == closed.record["data"]
+    if same_data and not definitions:
         return Changes(changes_between({}, {}), pd.DataFrame(columns=FIGURE_COLUMNS), (), altered)
-    stamp = hashlib.sha256(json.dumps([closed.record, now], sort_keys=True).encode()).hexdigest()[:16]
-    home = client.data.derived / "closed" / f"{period.name}-{stamp}"
-    records = _kept(home / "records.parquet", functools.partial(_changed_records, client, period, closed))
-    figures = _kept(home / "figures.parquet", functools.partial(_changed_figures, client, period, closed))
+    home = client.data.folder / "closed" / f"{period.name}-{_stamp(closed.record)}"
+    make_records = functools.partial(_changed_records, client, period, closed)
+    make_figures = functools.partial(_changed_figures, client, period, closed)
+    records = changes_between({}, {}) if same_data else _kept(home / "records.parquet", make_records)
+    figures = _kept(home / f"figures-{_stamp(now)}.parquet", make_figures)
     return Changes(records, figures, definitions, altered)
 
 
@@ -219,6 +224,10 @@ def _changed_figures(client: Client, period: Period, closed: Closed) -> pd.DataF
             found.append(moved.reindex(columns=FIGURE_COLUMNS))
     together = pd.concat(found, ignore_index=True)
     return together.assign(kpi=together["kpi"].fillna(""))
+
+
+def _stamp(record: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _kept(path: Path, make: Callable[[], pd.DataFrame]) -> pd.DataFrame:

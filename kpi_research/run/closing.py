@@ -111,14 +111,14 @@ def _write(client: Client, period: Period, record: dict[str, Any]) -> Closed:
     building = Path(tempfile.mkdtemp(prefix="part-", dir=folder.parent))
     try:
         rows, _ = rows_of(client, period)
+        again = stored(client.settings, client.path.parent, client.data.folder.parent.parent)
+        if again.folder.name != record["data"]:
+            raise InputError(Problem("closing.moving", values={"period": period.name}))
         write_rows(rows, building / "rows")
         for part, frame in scores_of_all(client, period).items():
             frame.to_parquet(building / f"score_{part}.parquet")
         verdicts = study_of(client, period).verdicts.drop(columns=["sentence_zh", "sentence_en"])
         verdicts.to_parquet(building / "verdicts.parquet")
-        again = stored(client.settings, client.path.parent, client.data.folder.parent.parent)
-        if again.folder.name != record["data"]:
-            raise InputError(Problem("closing.moving", values={"period": period.name}))
         whole = {**record, "rows": {name: len(frame) for name, frame in rows.items()}, "files": digests_of(building)}
         text = json.dumps(whole, ensure_ascii=False, indent=1, sort_keys=True)
         (building / RECORD).write_text(text + "\n", encoding="utf-8")

@@ -17,6 +17,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.policy import INTERVAL_LEVEL
 from kpi_research.run.closed import Closed, read_closed
 from kpi_research.run.closed_rows import changes_between, read_rows
+from kpi_research.run.definitions import kpis_that_differ
 from kpi_research.run.manifest import NAME
 
 Moved = Literal["beyond_chance", "within_chance", "unknown", "not_chance"]
@@ -253,15 +254,15 @@ def _definitions(run: RunFolder) -> Mapping[str, Any]:
 def _kpis(before: RunFolder, after: RunFolder) -> Iterator[Row]:
     """KPIs that are defined otherwise; of the catalogue's only that they may be, where no fingerprints were kept."""
     own = [run.manifest["parameters"].get("kpis") or {} for run in (before, after)]
-    kept = [_definitions(run).get("kpis") for run in (before, after)]
-    changed = {name for name in {*own[0], *own[1]} if own[0].get(name) != own[1].get(name)}
-    if kept[0] is not None and kept[1] is not None:
-        changed |= {name for name in {*kept[0]} & {*kept[1]} if kept[0][name] != kept[1][name]}
-    elif before.manifest["code"] != after.manifest["code"]:
+    changed = kpis_that_differ(_definitions(before), _definitions(after))
+    if changed is None and before.manifest["code"] != after.manifest["code"]:
         yield {"kpi": CATALOGUE, "change": "perhaps"}
-    for name in sorted(changed):
-        there = [name in own[side] or name in (kept[side] or {}) for side in (0, 1)]
-        yield {"kpi": name, "change": "changed" if all(there) else "added" if there[1] else "removed"}
+    for name in sorted({*own[0], *own[1], *(changed or ())}):
+        is_there = [name in own[side] or name in (changed or ()) for side in (0, 1)]
+        if not all(is_there):
+            yield {"kpi": name, "change": "added" if is_there[1] else "removed"}
+        elif name in (changed or ()) or own[0][name] != own[1][name]:
+            yield {"kpi": name, "change": "changed"}
 
 
 def _verdicts(before: RunFolder, after: RunFolder) -> Iterator[Row]:

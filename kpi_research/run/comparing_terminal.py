@@ -38,6 +38,8 @@ def print_comparison(found: dict[str, Any], language: Language) -> None:
         return
     for part, columns in COLUMNS.items():
         rows = found[part]
+        if found["same_period"]:
+            columns = tuple(name for name in columns if name != "moved")
         if part == "kpis":
             rows, code_differs = [row for row in rows if row["kpi"] != CATALOGUE], len(rows)
             if len(rows) < code_differs:
@@ -46,8 +48,9 @@ def print_comparison(found: dict[str, Any], language: Language) -> None:
             console.print(_table(part, columns, rows[:SHOWN], language))
         if len(rows) > SHOWN:
             console.print(say("diff.more", language, more=len(rows) - SHOWN), **_PLAIN)
-    if not found["same_period"] and found["figures"]:
-        console.print(say("diff.chance_note", language), **_PLAIN)
+    if found["figures"]:
+        note = "diff.same_period_note" if found["same_period"] else "diff.chance_note"
+        console.print(say(note, language), **_PLAIN)
 
 
 _PLAIN: dict[str, Any] = {"markup": False, "highlight": False, "soft_wrap": True}

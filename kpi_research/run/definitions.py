@@ -3,8 +3,13 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping
+from importlib.metadata import version
 from typing import Any
 
+from pydantic import ValidationError
+
+from kpi_research.appraisal.scheme import Scheme
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
 from kpi_research.run.client import Client
@@ -22,7 +27,31 @@ def definitions_of(client: Client) -> dict[str, Any]:
     return {
         "scheme": client.scheme.model_dump(mode="json") if client.scheme else None,
         "kpis": {name: fingerprint_of(client.kpis[name]) for name in wanted},
+        "ibis": version("ibis-framework"),
     }
+
+
+def is_same_scheme(before: Mapping[str, Any] | None, after: Mapping[str, Any] | None) -> bool:
+    """Whether two schemes, as `definitions_of` keeps them, say the same: what a later version of the package asks
+    beside counts as left out.
+    """
+    if before is None or after is None:
+        return before is after
+    try:
+        return Scheme.model_validate(before) == Scheme.model_validate(after)
+    except ValidationError:
+        return False
+
+
+def kpis_that_differ(before: Mapping[str, Any], after: Mapping[str, Any]) -> list[str] | None:
+    """KPIs of two `definitions_of` that count something else; those of one only are none of them.
+
+    None where it cannot be told: another version of Ibis writes the same expression otherwise.
+    """
+    if before.get("ibis") is None or before["ibis"] != after.get("ibis"):
+        return None
+    old, new = before["kpis"], after["kpis"]
+    return sorted(name for name in {*old} & {*new} if old[name] != new[name])
 
 
 def fingerprint_of(kpi: Kpi) -> str:
