@@ -22,7 +22,7 @@ from kpi_research.report.html import block_html
 from kpi_research.report.sections.deals import blocks
 from kpi_research.report.tables import block_json
 from kpi_research.run import deal_rows
-from kpi_research.run.deals import DEALS, deal_study, deals_of
+from kpi_research.run.deals import deal_study, deals_of
 from kpi_research.run.settings import read_client_file
 from kpi_research.sources.read import read_source
 from kpi_research.sources.workspace import Workspace
@@ -124,7 +124,7 @@ def with_rows(client: SimpleNamespace | kr.Client) -> SimpleNamespace | kr.Clien
     with Workspace(base / "work") as workspace:
         source = read_source(client.settings.source, base, workspace)
         contract = hold_to_contract(source, timezone=client.settings.timezone)
-        deal_rows.write(deal_rows.fetch(contract.tables), client.data.folder / DEALS)
+        deal_rows.write(deal_rows.fetch(contract.tables), client.data.folder / deal_rows.FOLDER)
     return client
 
 

@@ -12,6 +12,8 @@ import pandas as pd
 from kpi_research.crm.engine import selections_apart
 from kpi_research.evidence.deals import DEAL_COLUMNS, TOUCH_COLUMNS
 
+FOLDER = "deals"
+"""Where in a client's stored data they lie."""
 _TIMES = ("created_at", "closed_at", "occurred_at", "recorded_at")
 _NAMES = ("deals", "touches")
 

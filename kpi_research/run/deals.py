@@ -20,8 +20,6 @@ from kpi_research.run import deal_rows
 if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
-DEALS = "deals"
-"""Folder of the stored data in which the rows are kept."""
 META, FRAMES = "meta.json", ("kinds", "landmarks", "windows")
 OPENER = "visit"
 """The rule of the second contact counts from the first visit, where visits are on file."""
@@ -54,7 +52,7 @@ def deals_of(client: Client, period: Period) -> DealStudy | None:
 
 
 def _known(client: Client, period: Period) -> Deals:
-    rows = deal_rows.read(client.data.folder / DEALS)
+    rows = deal_rows.read(client.data.folder / deal_rows.FOLDER)
     until = pd.Timestamp(min(period.end, client.data.parts.until_end))
     since = pd.Timestamp(client.data.parts.since or until)
     return known_deals(rows.deals, rows.touches, since=since, until=until)
@@ -71,7 +69,7 @@ def _study(client: Client, known: Deals, countings: Sequence[str]) -> DealStudy:
     """Made once for a moment, a set of ways of counting and a false discovery rate: every team's page asks for it."""
     q = client.settings.plan.q
     opener = OPENER if (known.touches["kind"] == OPENER).any() else ANY
-    folder = client.data.folder / DEALS / f"{known.until:%Y-%m-%d}-{'-'.join(sorted(countings))}-{q:g}"
+    folder = client.data.folder / deal_rows.FOLDER / f"{known.until:%Y-%m-%d}-{'-'.join(sorted(countings))}-{q:g}"
     if not (folder / META).is_file():
         _keep(study_deals(known, countings=countings, opener=opener, q=q), folder)
     frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in FRAMES}
