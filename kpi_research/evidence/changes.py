@@ -227,8 +227,9 @@ def drives(found: ChangeEffect, *, verdict: str, observed_sign: int) -> Drive:
 
     An A is rare by intent. Simulated companies of 96 people in 12 teams, 8 of which changed at three dates, one unit
     being the error of a person-month (team shocks of .3 besides): a change that raised results in the first half-year
-    by .25 earned it in 0 of 20, by .83 in 3, by 1.67 in 20. Where the KPI only went with results, and the change moved
-    it by one unit without moving them, no more than 1 % of 400 companies of 36 people did.
+    by .25 earned it in 0 of 20, by .83 in 3 (in 18 with 200 people in 20 teams), by 1.67 in 20. Where the KPI only went
+    with results, and the change moved it by one unit without moving them, no more than 1 % of 400 companies of 36
+    people did.
 
     Parameters
     ----------
