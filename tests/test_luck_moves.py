@@ -1,5 +1,7 @@
 """Weights moved within their bands, against the naive road; the prize for progress, against regression to the mean."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -73,12 +75,10 @@ def test_who_is_better_at_everything_stays_first():
 
 
 def test_a_flip_by_hand():
-    """A is first above 50 for the amount: bands of 30-50 and 45-55 leave 45-50 or, with the sum, a flip in all
-    cases."""
+    """Both are equal at w * .2 = (100 - w) * .138, w = 40.83; the amount may have 35 to 45, the visits 55 to 65."""
     own = scheme(signed_amount=40, visits=60)
     shares = {"A": {"signed_amount": 1.0, "visits": 0.8}, "B": {"signed_amount": 0.8, "visits": 0.938}}
     found = weight_moves(scored(own, shares), own, KPIS, np.random.default_rng(4), class_edges=[88.0])
-    # equal at w * .2 = (100 - w) * .138, w = 40.83; the amount may have 35 to 45, the visits 55 to 65
     assert found.first == "B"
     assert found.flips[0, 1] == pytest.approx((45 - 100 * 0.138 / 0.338) / 10, abs=0.05)
     assert found.stays_first == pytest.approx(1 - found.flips[0, 1])
@@ -151,6 +151,18 @@ def test_the_expected_change_is_towards_the_middle():
     towards = found.expected_change - (now.scores.mean() - before.scores.mean())
     assert (towards * apart < 0).all()
     assert (np.abs(towards) < np.abs(apart)).all()
+
+
+def test_whose_score_fell_gets_no_prize_for_falling_less_than_expected():
+    rng = np.random.default_rng(12)
+    true = levels(rng, 12, 0.5)
+    before, now = world(rng, true), world(rng, true + 60 * (np.arange(12) == 0))
+    found = [
+        progress(before, replace(now, scores=now.scores - fall), reliability(before), reliability(now))
+        for fall in (0.0, 1000.0)
+    ]
+    assert found[0].p == pytest.approx(found[1].p)
+    assert [each.winner for each in found] == ["P000", ""]
 
 
 def test_only_people_of_both_periods_are_compared():

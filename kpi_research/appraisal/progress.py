@@ -36,7 +36,7 @@ class Progress:
     p
         N: how often somebody who has not changed does as well or better, 0-1.
     winner
-        Who improved most beyond chance; empty where nobody did.
+        Who rose, and most clearly by more than chance; empty where nobody did.
     reason
         `too_few` people to compare, or `within_chance`; empty where there is a winner.
     """
@@ -85,8 +85,9 @@ def progress(
     beyond = (y2 - y2.mean() - kept * start) / error
     p = stats.t.sf(beyond, before.weeks + now.weeks - 2).mean(axis=0)
     expected = y2.mean() - y1.mean() + (kept.mean(axis=0) - 1) * start
-    best = int(p.argmin())
-    won = p[best] * len(people) < AWARD_LEVEL
+    # whose score fell by less than expected has no progress to be honoured
+    best = int(np.where(change > 0, p, 1.0).argmin())
+    won = change[best] > 0 and p[best] * len(people) < AWARD_LEVEL
     return Progress(people, change, expected, p, people[best] if won else "", "" if won else "within_chance")
 
 
@@ -99,10 +100,9 @@ def _of(given: Measured, people: tuple[str, ...]) -> tuple[FloatArray, FloatArra
 
 def _spreads(*found: Reliability) -> FloatArray:
     """What the variance of people's true levels may be, given both periods: at evenly spaced probabilities."""
-    df = sum(each.n_people - 1 for each in found)
-    observed = sum(each.observed * (each.n_people - 1) for each in found) / df
+    sizes = [each.n_people - 1 for each in found]
+    observed = sum(each.observed * size for each, size in zip(found, sizes, strict=True)) / sum(sizes)
     luck = sum(each.luck for each in found) / len(found)
     at = (np.arange(SPREADS) + 0.5) / SPREADS
     # people who stay the same are in both variances: they tell of their spread but once
-    df = min(each.n_people - 1 for each in found)
-    return np.maximum(0.0, observed * df / stats.chi2.ppf(at, df) - luck)
+    return np.maximum(0.0, observed * min(sizes) / stats.chi2.ppf(at, min(sizes)) - luck)

@@ -83,8 +83,9 @@ class Suggestion:
     Parameters
     ----------
     advice
-        `suggest`; `keep` where a gain over the present weights is within chance; `results_alone` where there is one,
-        but last quarter's result by itself tells clearly more; `too_few` quarters or people.
+        `suggest`; `keep` where a gain over the present weights is within chance; `small` where there is one that is not
+        worth a change; `results_alone` where it would be, but last quarter's result by itself tells clearly more;
+        `too_few` quarters or people.
     present, weights
         Percent by KPI; those of 0 are left out.
     mean, to_present, to_results
@@ -107,8 +108,7 @@ class Suggestion:
 
 @dataclass(frozen=True)
 class _Data:
-    """Shares earned (N x S x K) with NaN, the result (N x S) of the same quarter, and `later` (N x S) of the next
-    one."""
+    """Shares earned (N x S x K), NaN where unknown; results (N x S) of the same quarter and `later` of the next one."""
 
     reached: FloatArray
     result: FloatArray
@@ -208,7 +208,8 @@ def _weighted_correlations(
 ) -> FloatArray:
     """Correlations (R x Q) over people (N x Q), each of whom counts `counts` (R x N) times."""
     x, y = np.where(known, x, 0.0), np.where(known, y, 0.0)
-    base = counts @ known
+    # a resample may have nobody of a quarter
+    base = np.maximum(counts @ known, 1.0)
     mean_x, mean_y, mean_xy = (counts @ part / base for part in (x, y, x * y))
     squares_x, squares_y = (counts @ part**2 / base - mean**2 for part, mean in ((x, mean_x), (y, mean_y)))
     scale = np.sqrt(np.maximum(squares_x * squares_y, 0.0))
