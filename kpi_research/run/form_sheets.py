@@ -79,6 +79,8 @@ def write_forms(people: Sequence[Signed], path: Path, words: Words, *, title: st
 def _summary(sheet: Sheet, rows: Sequence[tuple[Signed, str, tuple[str, str, str]]], words: Words, title: str) -> None:
     """Everybody with the total of their sheet. It is in the order of teams and names, not of scores."""
     sheet.text("A1", title, bold=True, framed=False)
+    sheet.merge("A1:H1")
+    sheet.sheet.row_dimensions[1].height = 24
     sheet.text("A2", words.say("sheet.order"))
     sheet.merge("A2:H2")
     sheet.sheet.row_dimensions[3].height = 34
@@ -104,6 +106,7 @@ def _summary(sheet: Sheet, rows: Sequence[tuple[Signed, str, tuple[str, str, str
         sheet.text(f"H{number}", note)
         sheet.fit_row(number, [(note, SUMMARY["note"]), (each.name, SUMMARY["name"]), (each.team, SUMMARY["team"])])
     sheet.sheet.freeze_panes = "B4"
+    sheet.sheet.print_title_rows = "1:3"
 
 
 def _left_out(form: Form, words: Words) -> str:

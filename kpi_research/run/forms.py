@@ -22,7 +22,7 @@ from kpi_research.run.client import Client
 from kpi_research.run.code import code_fingerprint
 from kpi_research.run.form_sheets import Signed, write_forms
 from kpi_research.run.on_file import latest_teams
-from kpi_research.run.person_scores import person_scores
+from kpi_research.run.person_scores import people_in, person_scores
 from kpi_research.run.scores import ratings_in
 
 FORM = "appraisal_form"
@@ -46,7 +46,12 @@ def write_form(client: Client, period: Period, language: Language, path: Path) -
     """Write the workbook of everybody who is scored in a period; how many they are."""
     people = signed_forms(client, period, language)
     words = Words(language, client.settings.currency)
-    title = say("forms.title", language, client=client.settings.title.model_dump()[language])
+    title = say(
+        "forms.title",
+        language,
+        client=client.settings.title.model_dump()[language],
+        period=period_title(period, language),
+    )
     path.parent.mkdir(parents=True, exist_ok=True)
     building = path.with_name(f".{path.name}.part")
     write_forms(people, building, words, title=title, author=f"kpi-research {version('kpi-research')}")
@@ -55,7 +60,7 @@ def write_form(client: Client, period: Period, language: Language, path: Path) -
 
 
 def signed_forms(client: Client, period: Period, language: Language) -> list[Signed]:
-    """Forms with their heads, by team and name; none where nothing is scored."""
+    """Forms of those who worked in a team in the period, by team and name; none where nothing is scored."""
     score, scheme = person_scores(client, period), client.scheme
     if score is None or scheme is None:
         return []
@@ -66,8 +71,10 @@ def signed_forms(client: Client, period: Period, language: Language) -> list[Sig
     names, roles = _column(client.data.people, "person_id", "name"), _column(client.data.people, "person_id", "role")
     called = _column(client.data.teams, "team_id", "name")
     shown = period_title(period, language)
-    signed = []
+    signed, there = [], set(people_in(client, period))
     for form in forms:
+        if form.person_id not in there:
+            continue
         team, person = teams.get(form.person_id, ""), form.person_id
         signed.append(Signed(form, names.get(person, person), called.get(team, team), roles.get(person, ""), shown))
     return sorted(signed, key=lambda each: (each.team, each.name, each.form.person_id))
@@ -77,7 +84,6 @@ def form_fingerprint(client: Client, period: Period, language: Language) -> str:
     """Of everything that the workbook depends on."""
     parts = [
         client.data.folder.name,
-        code_fingerprint(),
         code_fingerprint(),
         client.settings.model_dump_json(exclude={"source"}),
         client.scheme.model_dump_json() if client.scheme else "",
