@@ -2,6 +2,7 @@
 
 import dataclasses
 import datetime as dt
+import json
 from types import SimpleNamespace
 
 import pandas as pd
@@ -24,7 +25,7 @@ from kpi_research.appraisal.events import (
 from kpi_research.errors import InputError
 from kpi_research.language import LANGUAGES
 from kpi_research.periods import Period
-from kpi_research.report.html import block_html
+from kpi_research.report.html import block_bundle, block_html
 from kpi_research.report.sections.appraisal_events import shown
 from kpi_research.run.client import Client
 from kpi_research.run.event_file import event_path, names_of, read_events
@@ -258,6 +259,7 @@ def test_hostile_text_is_text_on_the_page(language):
     told = Told((event(text=HOSTILE), APPEAL), {"P3": "<img src=x onerror=alert(1)>", "P1": "王芳"}, since)
     (block,) = shown(page, told)
     html = block_html(block, language, currency="CNY")
+    assert "onerror" in json.dumps(block_bundle(block, language, currency="CNY"))
     assert "<script" not in html and "<img" not in html and "<b>HR" not in html
     assert "&lt;script&gt;alert(1)&lt;/script&gt;" in html and "{{7*7}}" in html
     assert block.status == "warning"
@@ -279,7 +281,7 @@ def test_the_page_says_how_the_result_stands():
     of_another = dataclasses.replace(approved, entity_id="P2")
     assert texts(of_another) == ("Not approved yet.",), "another's approval is not this page's"
     closed = "This period was closed on May 1, 2026."
-    same = "Nothing changed since: the figures on this page are those of the closing."
+    same = "Since then neither the records of the period nor the score changed."
     assert texts(score=80.0, score_now=80.01, changed_records=0) == (closed, same)
-    assert "the score is the same (80.0)" in texts(score=80.0, score_now=80.0, changed_records=2)[1]
+    assert "the score here is the same (80.0)" in texts(score=80.0, score_now=80.0, changed_records=2)[1]
     assert "it is —" in texts(score=80.0, score_now=float("nan"), changed_records=0)[1]

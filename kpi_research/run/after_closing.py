@@ -150,8 +150,9 @@ def hold_closed(client: Client, names: Sequence[str], out: Path | None = None, *
     Raises
     ------
     InputError
-        What changed, of all quarters together; or if a quarter is unknown.
+        What changed, of all quarters together; if a quarter is unknown, or the client's events are wrong.
     """
+    read_events(client)  # closed or not: pages show events, and none is made before all is known to be right
     found: list[Problem] = []
     for name in dict.fromkeys(names):
         period = client.known_period(name)

@@ -85,7 +85,10 @@ def _is_moved(since: SinceClosing) -> bool:
 
 
 def _table(page: PageData, found: Told) -> DataTable:
-    rows = [{"at": event.at, "said": _said(page, found, event), "text": event.text} for event in found.events]
+    rows = [
+        {"at": event.at.isoformat(timespec="minutes"), "said": _said(page, found, event), "text": event.text}
+        for event in found.events
+    ]
     columns = tuple(
         ColumnView(key, say(f"appraisal_events.column.{key}", page.language), unit) for key, unit in COLUMNS.items()
     )
