@@ -117,6 +117,20 @@ def test_places_are_hidden_where_the_scheme_hides_them(language, rankings):
     assert block.table.frame["label"].is_monotonic_increasing
 
 
+@pytest.mark.parametrize(
+    ("rankings", "audience", "table", "figure"),
+    [("all", "manager", False, False), ("team", "analyst", True, False), ("all", "analyst", True, True)],
+)
+def test_the_companys_people_are_for_analysts_and_in_order_only_where_all_may_see_it(rankings, audience, table, figure):
+    company = replace(page("en", rankings, audience), level="company")
+    won = Progress(
+        (*(f"P{n:03d}" for n in range(10)),), np.full(10, 9.0), np.full(10, 2.0), np.full(10, 0.001), "P001", ""
+    )
+    block = luck_section.shown(company, replace(luck(), progress=won))
+    assert ((block.table is not None), (block.figure is not None)) == (table, figure)
+    assert table or "某" not in words(block)
+
+
 @pytest.mark.parametrize("rankings", ["team", "all"])
 def test_places_are_shown_with_their_range(language, rankings):
     found = luck()

@@ -16,10 +16,6 @@ from kpi_research.report.luck_charts import place_ranges
 from kpi_research.report.page import Section
 from kpi_research.report.words import listed, value_of
 
-RANKS_SHOWN = ("team", "all")
-"""Settings of a scheme's `rankings` under which a page may show others' places; `own_position` shows each only
-theirs."""
-
 
 def build(page: PageData) -> Iterator[Block]:
     """The block of `shown`, where the page was given luck."""
@@ -34,16 +30,17 @@ def shown(page: PageData, found: ScoreLuck) -> Block:
     if reason:
         text = say(f"luck.unknown.{reason}", page.language, count=found.reliability.n_people)
         return Block("score_luck", title, text=(text,), facts=_facts(found), status="no_data")
-    ranked = page.scheme is not None and page.scheme.rankings in RANKS_SHOWN
+    named, ranked = _may_name(page), _may_rank(page)
     frame = _frame(page, found, ranked)
+    table = DataTable(frame, tuple(_columns(page, ranked)), say("luck.caption", page.language))
     places = say("luck.figure", page.language)
     return Block(
         "score_luck",
         title,
-        text=tuple(_sentences(page, found, ranked)),
-        table=DataTable(frame, tuple(_columns(page, ranked)), say("luck.caption", page.language)),
+        text=tuple(_sentences(page, found, named, ranked)),
+        table=table if named else None,
         figure=place_ranges(frame, page.language, caption=places) if ranked else None,
-        notes=tuple(_notes(page, found, ranked)),
+        notes=tuple(_notes(page, found, named, ranked)),
         facts=_facts(found),
         status="warning" if found.reliability.low <= 0 else "ok",
     )
@@ -52,13 +49,24 @@ def shown(page: PageData, found: ScoreLuck) -> Block:
 SECTION = Section("score_luck", build)
 
 
+def _may_name(page: PageData) -> bool:
+    """A team's people on its page; those of the whole company are for analysts only."""
+    return page.level == "team" or page.audience == "analyst"
+
+
+def _may_rank(page: PageData) -> bool:
+    """As the scheme says; where it is `own_position`, each sees their own place on their own page only."""
+    rankings = page.scheme.rankings if page.scheme else "none"
+    return _may_name(page) and (rankings == "all" or (rankings == "team" and page.level == "team"))
+
+
 def tenths(share: float) -> str:
     """A share as parts of ten; what is not nothing or all never reads 0 or 10."""
     nearest = round(share * 10)
     return str(nearest if share in (0.0, 1.0) else min(9, max(1, nearest)))
 
 
-def _sentences(page: PageData, found: ScoreLuck, ranked: bool) -> Iterator[str]:
+def _sentences(page: PageData, found: ScoreLuck, named: bool, ranked: bool) -> Iterator[str]:
     language, share = page.language, found.reliability
     luck = {"luck": tenths(1 - share.share), "low": tenths(1 - share.high), "high": tenths(1 - share.low)}
     unclear = share.low <= 0
@@ -70,7 +78,8 @@ def _sentences(page: PageData, found: ScoreLuck, ranked: bool) -> Iterator[str]:
         yield say("luck.weights", language, times=tenths(found.moves.stays_first))
     elif found.moves.stays_first == 1:
         yield say("luck.weights_firm", language)
-    yield from _progress(page, found)
+    if named:
+        yield from _progress(page, found)
 
 
 def _first(page: PageData, found: ScoreLuck, unclear: bool) -> str:
@@ -136,12 +145,13 @@ def _columns(page: PageData, ranked: bool) -> Iterator[ColumnView]:
         yield ColumnView("place", say("luck.column.place", page.language), "count")
 
 
-def _notes(page: PageData, found: ScoreLuck, ranked: bool) -> Iterator[str]:
+def _notes(page: PageData, found: ScoreLuck, named: bool, ranked: bool) -> Iterator[str]:
     yield say("luck.note.luck", page.language)
-    yield say("luck.note.shrunk", page.language)
     if not found.same_kpis:
         yield say("luck.note.other_kpis", page.language)
-    yield say("luck.note.places" if ranked else "luck.note.no_order", page.language)
+    if named:
+        yield say("luck.note.shrunk", page.language)
+        yield say("luck.note.places" if ranked else "luck.note.no_order", page.language)
     if len(found.given.people) < len(found.moves.people):
         yield say("luck.note.left_out", page.language, count=len(found.moves.people) - len(found.given.people))
 
