@@ -18,7 +18,7 @@ from kpi_research.language import LANGUAGES, catalogue, placeholders
 
 ENOUGH = Evidence(
     n_people=40, n_periods=24, lags=3, coverage=0.95, within_share=0.4, same_period_r2=0.1, p=0.5, q=0.6, lead_p=0.5,
-    ci_low=-0.1, ci_high=0.15, ci90_low=-0.08, ci90_high=0.13, mde=0.18, alpha=0.02, has_records=True, late_share=0.05,
+    ci_low=-0.1, ci_high=0.15, sign_low=-0.1, sign_high=0.15, ci90_low=-0.08, ci90_high=0.13, mde=0.18, alpha=0.02, has_records=True, late_share=0.05,
     left_on_file=0.95, on_file_p=0.01, granger_p=0.02, gain_p=0.03, r2_oos=0.02, same_sign=True, between_p=0.5, between_q=0.6,
 )  # fmt: skip
 FOUND = {"q": 0.01, "p": 0.002}
@@ -66,7 +66,7 @@ def test_four_times_the_periods_halve_the_visible_effect():
 def test_equivalence_p_agrees_with_the_interval(value, se):
     estimate = Estimate(value, se, 39)
     low, high = estimate.interval(0.90)
-    assert (equivalence_p(estimate, 0.10) < 0.05) == (low > -0.10 and high < 0.10)
+    assert (equivalence_p(estimate, -0.10, 0.10) < 0.05) == (low > -0.10 and high < 0.10)
 
 
 @pytest.mark.parametrize(
@@ -147,7 +147,7 @@ def test_every_verdict_has_a_sentence_without_statistics(language):
     ],
 )
 def test_an_association_is_told_with_its_sign(interval, zh, en):
-    evidence = dataclasses.replace(ENOUGH, q=0.01, ci_low=interval[0], ci_high=interval[1])
+    evidence = dataclasses.replace(ENOUGH, q=0.01, sign_low=interval[0], sign_high=interval[1])
     assert zh in sentence(judge(evidence, Plan()), evidence, Plan(), "zh")
     assert en in sentence(judge(evidence, Plan()), evidence, Plan(), "en")
 

@@ -61,8 +61,10 @@ def test_what_is_typed_in_after_the_signing_is_an_unreliable_record(demo):
     assert demo.loc["proposals", "code"] == "I" and demo.loc["proposals", "on_file_p"] > 0.05
 
 
-def test_what_a_good_month_brings_about_follows_results(demo):
-    assert demo.loc["sharing_sessions", "code"] == "R"
+def test_what_a_good_month_brings_about_is_stopped_by_the_lead_placebo(demo):
+    """R, or C where it seems to go before results too, as 1 in 8 such KPIs does at 5 % (decision 0022)."""
+    assert demo.loc["sharing_sessions", "code"] in {"R", "C"} and demo.loc["sharing_sessions", "gate"] == "lead"
+    assert demo.loc["sharing_sessions", "lead_p"] < 0.01
 
 
 def test_everyone_visits_five_a_week_and_the_study_says_that_it_does_not_matter(demo):
@@ -74,7 +76,7 @@ def test_what_is_signed_is_no_evidence_for_what_is_signed(demo):
 
 
 def test_only_the_driver_is_called_a_predictor(demo):
-    assert set(demo.index[demo["code"].isin(["A", "B", "C"])]) == {"demos"}
+    assert set(demo.index[demo["code"].isin(["A", "B"])]) == {"demos"}
 
 
 @pytest.mark.slow

@@ -49,8 +49,8 @@ MOST_STEPS = 100
 SETTLED = 1e-9
 """Largest change of a log mean in one step at which the fit has settled; the next one would be about its square."""
 
-SETTLED_WITHOUT = 1e-6
-"""The same for what the regressors do to it, in the fits without a cluster."""
+SETTLED_WITHOUT = 1e-3
+"""The same for what the regressors do to it, in the fits without a cluster, which start from the fit with it."""
 
 MOST_REFITS = 100
 """Clusters up to which each is left out for a fit of its own.
@@ -155,7 +155,7 @@ def ppml(
     too_few = len(y) <= X.shape[1] + absorbed + who.max()
     if too_few or collinear(within(X, who, when), np.linalg.norm(X, axis=0)):
         raise NotEstimableError
-    coef, mean = _settled(y, X, who, when, (y + y.mean()) / 2)
+    coef, mean = _settled(y, X, who, when, (y + y.mean()) / 2, np.full(X.shape[1], np.nan))
     root = np.sqrt(mean)
     weighted, residuals = within(X, who, when, mean) * root[:, None], (y - mean) / root
     if n_clusters <= MOST_REFITS:
@@ -176,10 +176,17 @@ def ppml(
 
 
 def _settled(
-    y: FloatArray, X: FloatArray, person: Codes, period: Codes | None, mean: FloatArray, *, slopes_only: bool = False
+    y: FloatArray,
+    X: FloatArray,
+    person: Codes,
+    period: Codes | None,
+    mean: FloatArray,
+    coef: FloatArray,
+    *,
+    slopes_only: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients (k) and fitted means (n), starting from `mean`; with `slopes_only` the means need not settle."""
-    log_mean, coef = np.log(mean), np.zeros(X.shape[1])
+    """Coefficients (k) and fitted means (n), starting from `mean`; with `slopes_only` only `coef` has to settle."""
+    log_mean = np.log(mean)
     # the usual start fits every row by itself, which no step can keep up with; that of a refit is a fit
     deviance = _deviance(y, log_mean) if slopes_only else np.inf
     for _ in range(MOST_STEPS):
@@ -222,7 +229,7 @@ def _jackknife(
         who, when = numbered(person[kept]), None if period is None else numbered(period[kept])
         if not kept.any() or collinear(within(X[kept], who, when), np.linalg.norm(X[kept], axis=0)):
             raise NotEstimableError
-        moves[cluster] = _settled(y[kept], X[kept], who, when, mean[kept], slopes_only=True)[0] - coef
+        moves[cluster] = _settled(y[kept], X[kept], who, when, mean[kept], coef, slopes_only=True)[0] - coef
     return np.asarray((n_clusters - 1) / n_clusters * moves.T @ moves)
 
 

@@ -16,7 +16,8 @@ from kpi_research.evidence.forecast import Gain
 from kpi_research.evidence.gates import Fitted, Gates, attempted, gates
 from kpi_research.evidence.granger import Granger
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
-from kpi_research.evidence.lags import LagFit, Measured, fit_lags, fit_same_period, history, usable_lags
+from kpi_research.evidence.lags import LagFit, Measured, fit_lags_of, fit_same_period, history, usable_lags
+from kpi_research.evidence.outcome import Outcome, Unit, outcome_of
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
@@ -34,7 +35,7 @@ class OnFile:
 
 @dataclass(frozen=True)
 class Pair:
-    """A KPI x and an outcome y (N x T), the number of lags, and the factor that standardises an effect.
+    """A KPI x (N x T) and an outcome y, the number of lags, and how effects are told.
 
     `on_file` is x as it was on file at each period's end; None where its records do not say when they were made.
     """
@@ -42,9 +43,9 @@ class Pair:
     kpi: str
     outcome: str
     x: FloatArray
-    y: FloatArray
+    y: Outcome
     lags: int
-    scale: float
+    unit: Unit
     on_file: OnFile | None = None
 
     def finding(self, test: Test, lag: int | None, measured: Measured | None, *, confidence: float = 0.95) -> Finding:
@@ -53,7 +54,21 @@ class Pair:
         if measured is None:
             return replace(empty, status="not_applicable", reason="not_estimable")
         sized = replace(empty, n_people=measured.rows.n_people, n_periods=measured.rows.n_periods)
-        return sized.measured(measured.estimate, self.scale, confidence=confidence)
+        found = sized.measured(measured.estimate, self.unit.scale, confidence=confidence)
+        return replace(
+            found,
+            effect=self.unit.told(found.effect),
+            effect_unit=self.unit.name,
+            effect_money=found.effect_money * self.unit.per_unit,
+            ci_low=self.unit.told(found.ci_low),
+            ci_high=self.unit.told(found.ci_high),
+        )
+
+    def finding_of_tested(self, test: Test, lag: int, measured: Measured | None) -> Finding:
+        """A finding from the form of the outcome that is tested."""
+        if measured is not None:
+            measured = replace(measured, estimate=measured.estimate.scaled(1 / self.y.slope))
+        return self.finding(test, lag, measured)
 
 
 @dataclass(frozen=True)
@@ -62,7 +77,7 @@ class Examination:
 
     findings: tuple[Finding, ...]
     evidence: Evidence
-    scale: float
+    unit: Unit
     fitted: LagFit | None
 
 
@@ -90,47 +105,54 @@ def examine(
     def attempt(run: Callable[[], Fitted]) -> Fitted | None:
         return None if shortage else attempted(run)
 
-    lags = attempt(lambda: fit_lags(pair.y, pair.x, pair.lags))
-    lead = attempt(lambda: fit_lead(pair.y, pair.x, pair.lags))
-    same = attempt(lambda: fit_same_period(pair.y, pair.x))
-    between = attempt(lambda: fit_between(pair.y, pair.x))
-    passed = gates(pair.y, pair.x, on_file.x if on_file else None, pair.lags, teams) if lags else Gates()
+    lags = attempt(lambda: fit_lags_of(pair.y, pair.x, pair.lags))
+    lead = attempt(lambda: fit_lead(pair.y.tested, pair.x, pair.lags))
+    same = attempt(lambda: fit_same_period(pair.y.tested, pair.x))
+    # whether both record the same thing is asked of the values themselves, whatever is tested
+    twice = same if pair.y.tested is pair.y.values else attempt(lambda: fit_same_period(pair.y.values, pair.x))
+    between = attempt(lambda: fit_between(pair.y.values, pair.x))
+    passed = gates(pair.y, pair.x, on_file.x if on_file else None, lags, teams) if lags else Gates()
     findings = (
         *_lag_findings(pair, plan, lags),
-        pair.finding("lead_placebo", -1, lead),
-        pair.finding("same_period", 0, same),
+        pair.finding_of_tested("lead_placebo", -1, lead),
+        pair.finding_of_tested("same_period", 0, same),
         _between(pair, between),
         *_gate_findings(pair, passed),
     )
     if shortage:
         findings = tuple(replace(finding, reason=shortage) for finding in findings)
     evidence = replace(
-        _with_intervals(sized, lags, pair.scale),
+        _with_intervals(sized, lags, pair.unit),
         in_lineage=in_lineage,
         lead_p=lead.estimate.p if lead else np.nan,
-        same_period_r2=same.r2_within if same else np.nan,
+        same_period_r2=twice.r2_within if twice else np.nan,
         between_p=between.estimate.p if between else np.nan,
         between_effect=between.estimate.value if between else np.nan,
         **_passed(passed, on_file, lags),
     )
-    return Examination(findings, evidence, pair.scale, lags)
+    return Examination(findings, evidence, pair.unit, lags)
 
 
 def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Evidence]:
-    x, y = grid.values[kpi], grid.values[outcome]
+    x, result = grid.values[kpi], outcome_of(grid.values[outcome])
+    y = result.values
     both = np.isfinite(x) & np.isfinite(y)
     n_periods = int(both.any(axis=0).sum())
     lags = usable_lags(plan.lags, n_periods)
     sd_x, share_x = within_spread(rows_of(x, y))
     sd_y, share_y = within_spread(rows_of(y, x))
     evidence = Evidence(
-        n_people=rows_of(y, *history(y, x, lags)).n_people,
+        n_people=rows_of(result.tested, *history(result.tested, x, lags)).n_people,
         n_periods=n_periods,
         lags=lags,
         coverage=float(both.sum() / max(1, (grid.active & in_use(x)).sum())),
         within_share=min(share_x, share_y),
+        effect_unit=result.unit,
     )
-    return Pair(kpi, outcome, x, y, lags, sd_x / sd_y if sd_y > 0 else np.nan), evidence
+    unit = Unit("within_sd", sd_x / sd_y if sd_y > 0 else np.nan, 1.0)
+    if result.unit == "share":
+        unit = Unit("share", sd_x, float(np.mean(y[both])) if both.any() else np.nan)
+    return Pair(kpi, outcome, x, result, lags, unit), evidence
 
 
 def in_use(x: FloatArray) -> npt.NDArray[np.bool_]:
@@ -147,7 +169,7 @@ def _lag_findings(pair: Pair, plan: Plan, fitted: LagFit | None) -> tuple[Findin
     summed = pair.finding("sum_of_lags", None, total)
     inside = pair.finding("equivalence", None, total, confidence=0.90)
     if fitted:
-        inside = replace(inside, p=equivalence_p(fitted.total.scaled(pair.scale), plan.sesoi))
+        inside = replace(inside, p=equivalence_p(fitted.total.scaled(pair.unit.scale), *pair.unit.margins(plan.sesoi)))
     over_all: tuple[Finding, ...] = (_joint(pair, fitted), summed, inside)
     if fitted and pair.lags < plan.lags:
         over_all = tuple(replace(finding, reason="lags_reduced") for finding in over_all)
@@ -187,8 +209,10 @@ def _gate_findings(pair: Pair, passed: Gates) -> Iterator[Finding]:
         if stable is None:
             yield pair.finding(test, None, None)
         else:
-            low, high = stable.lowest * pair.scale, stable.highest * pair.scale
-            yield Finding(pair.kpi, pair.outcome, test, ci_low=low, ci_high=high, effect_unit="within_sd")
+            low, high = (
+                pair.unit.told(value / pair.y.slope * pair.unit.scale) for value in (stable.lowest, stable.highest)
+            )
+            yield Finding(pair.kpi, pair.outcome, test, ci_low=low, ci_high=high, effect_unit=pair.unit.name)
 
 
 def _passed(passed: Gates, on_file: OnFile | None, full: LagFit | None) -> dict[str, Any]:
@@ -197,6 +221,8 @@ def _passed(passed: Gates, on_file: OnFile | None, full: LagFit | None) -> dict[
     if then and full and full.total.value:
         left = then.total.value / full.total.value
     stable = [found.same_sign for found in (passed.by_person, passed.by_team) if found is not None]
+    if used := then or full:
+        stable.append(np.sign(used.total.value) == np.sign(used.tested.value))
     return {
         "has_records": on_file is not None,
         "late_share": on_file.late_share if on_file else np.nan,
@@ -209,9 +235,18 @@ def _passed(passed: Gates, on_file: OnFile | None, full: LagFit | None) -> dict[
     }
 
 
-def _with_intervals(evidence: Evidence, fitted: LagFit | None, scale: float) -> Evidence:
+def _with_intervals(evidence: Evidence, fitted: LagFit | None, unit: Unit) -> Evidence:
     if fitted is None:
         return evidence
-    total = fitted.total.scaled(scale)
-    (low, high), (low90, high90) = total.interval(), total.interval(0.90)
-    return replace(evidence, p=fitted.joint.p, ci_low=low, ci_high=high, ci90_low=low90, ci90_high=high90)
+    (low, high), (low90, high90) = unit.interval(fitted.total), unit.interval(fitted.total, 0.90)
+    sign_low, sign_high = unit.interval(fitted.tested)
+    return replace(
+        evidence,
+        p=fitted.joint.p,
+        ci_low=low,
+        ci_high=high,
+        ci90_low=low90,
+        ci90_high=high90,
+        sign_low=sign_low,
+        sign_high=sign_high,
+    )

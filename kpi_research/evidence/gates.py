@@ -13,10 +13,13 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import TypeVar
 
+import numpy as np
+
 from kpi_research.evidence.fixed_effects import Codes, FloatArray, NotEstimableError
 from kpi_research.evidence.forecast import Gain, fit_gain
 from kpi_research.evidence.granger import Granger, juodis_karavias_sarafidis
-from kpi_research.evidence.lags import LagFit, fit_lags
+from kpi_research.evidence.lags import LagFit, fit_lags_of
+from kpi_research.evidence.outcome import Outcome
 from kpi_research.evidence.stability import Stability, leave_one_out
 
 LEAST_TEAMS = 3
@@ -52,25 +55,31 @@ class Gates:
     by_team: Stability | None = None
 
 
-def gates(y: FloatArray, x: FloatArray, x_on_file: FloatArray | None, lags: int, teams: Codes | None) -> Gates:
-    """Run every gate.
+def gates(outcome: Outcome, x: FloatArray, x_on_file: FloatArray | None, full: LagFit, teams: Codes | None) -> Gates:
+    """Run every gate; results that move by shares in their relative form, with which the association was found.
 
     Parameters
     ----------
-    y, x, x_on_file
-        Outcome, KPI, and the KPI as it was on file at each period's end (N x T each); None where its records do not
-        say when they were made. The other gates then run on the KPI as it is.
+    x, x_on_file
+        The KPI, and the KPI as it was on file at each period's end (N x T each); None where its records do not say when
+        they were made. The other gates then run on the KPI as it is.
+    full
+        The lags of the KPI as it is.
     teams
         N codes, -1 for people without a team; None where no teams are known.
     """
-    used = x if x_on_file is None else x_on_file
+    used, lags = x if x_on_file is None else x_on_file, len(full.profile)
     several = teams is not None and len({*teams.tolist()} - {-1}) >= LEAST_TEAMS
+    on_file: LagFit | None = None
+    if x_on_file is not None:
+        same = np.array_equal(x, x_on_file, equal_nan=True)
+        on_file = full if same else attempted(lambda: fit_lags_of(outcome, x_on_file, lags))
     return Gates(
-        on_file=None if x_on_file is None else attempted(lambda: fit_lags(y, x_on_file, lags)),
-        granger=_granger(y, used, lags),
-        gain=attempted(lambda: fit_gain(y, used, lags)),
-        by_person=attempted(lambda: leave_one_out(y, used, lags)),
-        by_team=attempted(lambda: leave_one_out(y, used, lags, teams)) if several else None,
+        on_file=on_file,
+        granger=_granger(outcome.tested, used, lags),
+        gain=attempted(lambda: fit_gain(outcome.as_known, used, lags)),
+        by_person=attempted(lambda: leave_one_out(outcome.tested, used, lags)),
+        by_team=attempted(lambda: leave_one_out(outcome.tested, used, lags, teams)) if several else None,
     )
 
 

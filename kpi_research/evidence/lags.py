@@ -12,15 +12,19 @@ that merely copies the result of its own month then says nothing new: it was "si
 panels without y_{t-1} and in 7 % with it, while noise and talent-with-season stayed at 4-8 % either way. A KPI that
 reacts to past results carries a bias of order 1/T into either regression (Nickell 1981): a 5 % test then rejected in
 5 % at 24 months and 9 % at 12; the lead placebo caught that KPI in every one of those panels.
+
+Results that move by shares (`outcome`) are sized by Poisson pseudo-maximum likelihood, in log points, and tested in
+their relative form by the second regression.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
+from kpi_research.evidence.counts import ppml
 from kpi_research.evidence.fixed_effects import (
     Estimate,
     FixedEffectsFit,
@@ -31,6 +35,7 @@ from kpi_research.evidence.fixed_effects import (
     wald,
 )
 from kpi_research.evidence.grid import Rows, lagged, rows_of
+from kpi_research.evidence.outcome import Outcome
 
 
 @dataclass(frozen=True)
@@ -49,16 +54,19 @@ class LagFit:
     Parameters
     ----------
     profile, total
-        Lag 1, 2 ... and their sum, in natural units.
+        Lag 1, 2 ... and their sum, in natural units; log points of a result that moves by shares.
+    tested
+        Their sum in the form of the result that is tested, in about the same unit; `total` where that is the result.
     joint
         The test that all are zero.
     visibility
-        Noncentrality of the joint test for a total effect of one natural unit; it grows with the effect's square.
+        Noncentrality of the joint test for a total effect of one such unit; it grows with the effect's square.
     """
 
     rows: Rows
     profile: tuple[Estimate, ...]
     total: Estimate
+    tested: Estimate
     joint: Wald
     visibility: float
 
@@ -81,7 +89,30 @@ def fit_lags(y: FloatArray, x: FloatArray, lags: int) -> LagFit:
     dynamic = fit(rows.y, rows.X, person=rows.person, period=rows.period)
     profile = tuple(plain.at(index) for index in range(lags))
     joint = wald(dynamic, range(lags))
-    return LagFit(rows, profile, plain.combine([1.0] * lags), joint, _visibility(dynamic, _persistence(x, lags)))
+    total = plain.combine([1.0] * lags)
+    return LagFit(rows, profile, total, total, joint, _visibility(dynamic, _persistence(x, lags)))
+
+
+def fit_lags_of(outcome: Outcome, x: FloatArray, lags: int) -> LagFit:
+    """`fit_lags`, where a result that moves by shares is sized in log points and tested in its relative form.
+
+    Raises
+    ------
+    NotEstimableError
+        If the rows that are left cannot carry one of the regressions.
+    """
+    tested = fit_lags(outcome.tested, x, lags)
+    if outcome.unit == "within_sd":
+        return tested
+    rows = rows_of(outcome.values, *history(outcome.values, x, lags))
+    sized = ppml(rows.y, rows.X[:, :lags], person=rows.person, period=rows.period)
+    return replace(
+        tested,
+        profile=tuple(sized.at(index) for index in range(lags)),
+        total=sized.combine([1.0] * lags),
+        tested=tested.total.scaled(1 / outcome.slope),
+        visibility=tested.visibility * outcome.slope**2,
+    )
 
 
 def _visibility(dynamic: FixedEffectsFit, persistence: FloatArray) -> float:

@@ -33,7 +33,8 @@ class Plan:
     q
         False discovery rate allowed in the family of KPIs.
     sesoi
-        Smallest effect of interest: within-person standard deviations of the outcome for one of the KPI.
+        Smallest effect of interest, for one within-person standard deviation of the KPI: standard deviations of the
+        outcome, or its share where it moves by shares (`outcome.Outcome`; 0.1: 10 % more or less).
     min_people, min_periods, min_coverage, min_within_share
         Under these the data are insufficient: persons, periods, share of active person-periods with KPI and outcome,
         share of the variance that lies within persons and periods.

@@ -40,11 +40,12 @@ def months_needed(mde: float, target: float, *, n_periods: int, lags: int, grain
     return math.ceil(periods * MONTHS_PER[grain])
 
 
-def equivalence_p(estimate: Estimate, margin: float) -> float:
-    """p-value of two one-sided tests that the effect lies inside -margin .. margin (Schuirmann 1987).
+def equivalence_p(estimate: Estimate, low: float, high: float) -> float:
+    """p-value of two one-sided tests that the effect lies inside `low` .. `high` (Schuirmann 1987).
 
-    Under 5 % exactly where the 90 % interval lies inside the margin.
+    Under 5 % exactly where the 90 % interval lies inside the margins.
     """
+    room = min(high - estimate.value, estimate.value - low)
     if estimate.se <= 0:
-        return float(abs(estimate.value) >= margin)
-    return float(special.stdtr(estimate.df, -(margin - abs(estimate.value)) / estimate.se))
+        return float(room <= 0)
+    return float(special.stdtr(estimate.df, -room / estimate.se))

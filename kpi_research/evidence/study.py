@@ -34,8 +34,9 @@ class Study:
     findings
         One row a test; columns as in `Finding`.
     verdicts
-        One row a KPI: `kpi, outcome, code, gate`; `effect, ci_low, ci_high` in within-person standard deviations summed
-        over the lags (95 %); the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`; `mde`
+        One row a KPI: `kpi, outcome, code, gate`; `effect, ci_low, ci_high` summed over the lags (95 %), for one
+        within-person standard deviation of the KPI in `effect_unit`, those of the outcome or shares of it (`outcome`);
+        the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`; `mde`
         (smallest visible effect); the gates `on_file_p, left_on_file, late_share, granger_p, gain_p, r2_oos, same_sign,
         between_p, between_q, between_effect` (see `verdict.Evidence`); `n_people, n_periods, lags` (really used),
         `months_needed`; the sentence in both languages.
@@ -171,22 +172,23 @@ def _completed(examined: Examination, q: float, between_q: float, alpha: float, 
     fitted, evidence = examined.fitted, examined.evidence
     if np.isnan(q) or fitted is None:
         return examined
-    mde = minimum_detectable_effect(fitted.joint, fitted.visibility, alpha) * examined.scale
-    target = 2 * plan.sesoi
+    unit = examined.unit
+    visible = minimum_detectable_effect(fitted.joint, fitted.visibility, alpha) * unit.scale
+    _, target = unit.margins(2 * plan.sesoi)
     need = np.nan
-    if mde > target:
-        need = months_needed(mde, target, n_periods=evidence.n_periods, lags=evidence.lags, grain=plan.grain)
+    if visible > target:
+        need = months_needed(visible, target, n_periods=evidence.n_periods, lags=evidence.lags, grain=plan.grain)
     of_test = {"joint_lags": q, "between": between_q}
     findings = tuple(replace(each, q=of_test.get(each.test, np.nan)) for each in examined.findings)
-    judged = replace(evidence, q=q, between_q=between_q, alpha=alpha, mde=mde, months_needed=need)
+    judged = replace(evidence, q=q, between_q=between_q, alpha=alpha, mde=unit.told(visible), months_needed=need)
     return replace(examined, findings=findings, evidence=judged)
 
 
 _VERDICT_COLUMNS = [
-    "kpi", "outcome", "code", "gate", "effect", "ci_low", "ci_high", "effect_per_unit", "effect_per_unit_low",
-    "effect_per_unit_high", "p", "q", "lead_p", "mde", "on_file_p", "left_on_file", "late_share", "granger_p", "gain_p",
-    "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "n_people", "n_periods", "lags", "months_needed",
-    "coverage", "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",
+    "kpi", "outcome", "code", "gate", "effect_unit", "effect", "ci_low", "ci_high", "effect_per_unit",
+    "effect_per_unit_low", "effect_per_unit_high", "p", "q", "lead_p", "mde", "on_file_p", "left_on_file", "late_share",
+    "granger_p", "gain_p", "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "n_people", "n_periods",
+    "lags", "months_needed", "coverage", "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",
 ]  # fmt: skip
 
 
@@ -209,11 +211,11 @@ def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str,
 def _effects(examined: Examination) -> dict[str, float]:
     if examined.fitted is None:
         return {}
-    total = examined.fitted.total
+    total, unit = examined.fitted.total, examined.unit
     low, high = total.interval()
     return {
-        "effect": total.value * examined.scale,
-        "effect_per_unit": total.value,
-        "effect_per_unit_low": low,
-        "effect_per_unit_high": high,
+        "effect": unit.told(total.value * unit.scale),
+        "effect_per_unit": total.value * unit.per_unit,
+        "effect_per_unit_low": low * unit.per_unit,
+        "effect_per_unit_high": high * unit.per_unit,
     }

@@ -10,6 +10,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from kpi_research.evidence.outcome import EffectUnit
 from kpi_research.evidence.plan import Plan
 from kpi_research.language import Language, say
 
@@ -31,6 +32,9 @@ LEAST_SHARE_LEFT = 0.5
 MOST_LATE = 0.30
 """With a larger share of late records, what was on file in time says too little about the KPI."""
 
+TOLD_IN_SHARES = (("F", "equivalence"), ("G", "power"), ("B", "forecast"))
+"""Verdicts whose sentence has a number that means another thing where results move by shares (`outcome`)."""
+
 LONGEST_WAIT_MONTHS = 120
 """More months than this are not advice any more; the sentence then says to add people."""
 
@@ -47,10 +51,14 @@ class Evidence:
         Lags really used.
     coverage, within_share, same_period_r2
         Shares, 0-1; `within_share` is the smaller one of KPI and outcome.
+    effect_unit
+        What effects are told in (`outcome.Outcome`): within-person standard deviations of the result, or shares of it.
     ci_low, ci_high
-        95 % interval of the effect, summed over the lags, in within-person standard deviations.
+        95 % interval of the effect, summed over the lags, in that unit.
     ci90_low, ci90_high
         90 % interval of the same.
+    sign_low, sign_high
+        95 % interval of the same in the form of the result that is tested: it tells the direction.
     mde
         Smallest effect that these data would have shown with 80 % probability, in the same unit.
     alpha
@@ -81,10 +89,13 @@ class Evidence:
     p: float = math.nan
     q: float = math.nan
     lead_p: float = math.nan
+    effect_unit: EffectUnit = "within_sd"
     ci_low: float = math.nan
     ci_high: float = math.nan
     ci90_low: float = math.nan
     ci90_high: float = math.nan
+    sign_low: float = math.nan
+    sign_high: float = math.nan
     mde: float = math.nan
     months_needed: float = math.nan
     alpha: float = math.nan
@@ -181,7 +192,7 @@ def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Languag
         "coverage": f"{evidence.coverage:.1%}",
         "same_period_r2": f"{evidence.same_period_r2:.0%}",
         "mde": f"{evidence.mde:.0%}",
-        "need": _need(evidence.months_needed, plan, language),
+        "need": _need(evidence, plan, language),
         "sesoi": f"{plan.sesoi:.0%}",
         "min_people": str(plan.min_people),
         "min_periods": str(plan.min_periods),
@@ -192,7 +203,8 @@ def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Languag
         "between": say(f"verdict.between.{'up' if evidence.between_effect > 0 else 'down'}", language),
         "direction": say(f"verdict.direction.{_direction(evidence)}", language),
     }
-    return say(f"verdict.{verdict.code}.{verdict.gate}", language, **values)
+    in_shares = evidence.effect_unit == "share" and (verdict.code, verdict.gate) in TOLD_IN_SHARES
+    return say(f"verdict.{verdict.code}.{verdict.gate}{'_share' if in_shares else ''}", language, **values)
 
 
 def _less_error(r2_oos: float) -> float:
@@ -201,9 +213,9 @@ def _less_error(r2_oos: float) -> float:
 
 
 def _direction(evidence: Evidence) -> str:
-    if evidence.ci_low > 0:
+    if evidence.sign_low > 0:
         return "up"
-    return "down" if evidence.ci_high < 0 else "unclear"
+    return "down" if evidence.sign_high < 0 else "unclear"
 
 
 def _span(periods: int, plan: Plan, language: Language) -> str:
@@ -211,8 +223,8 @@ def _span(periods: int, plan: Plan, language: Language) -> str:
     return f"{periods} " + say(f"verdict.{unit}.{plan.grain}", language)
 
 
-def _need(months: float, plan: Plan, language: Language) -> str:
-    target = f"{2 * plan.sesoi:.0%}"
-    if not months <= LONGEST_WAIT_MONTHS:
-        return say("verdict.need.too_long", language, target=target)
-    return say("verdict.need.months", language, target=target, months=f"{months:.0f}")
+def _need(evidence: Evidence, plan: Plan, language: Language) -> str:
+    target, unit = f"{2 * plan.sesoi:.0%}", evidence.effect_unit
+    if not evidence.months_needed <= LONGEST_WAIT_MONTHS:
+        return say(f"verdict.need.too_long_{unit}", language, target=target)
+    return say(f"verdict.need.months_{unit}", language, target=target, months=f"{evidence.months_needed:.0f}")
