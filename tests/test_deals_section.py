@@ -106,6 +106,15 @@ def test_without_records_of_entry_the_link_is_doubted(found, language):
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
+@pytest.mark.parametrize("world", [World(owners=3, deals_each=5), World(owners=6, deals_each=40)])
+def test_too_few_data_from_end_to_end(world, language):
+    study = study_of(world)
+    for audience in ("manager", "analyst"):
+        block = shown(study, language, audience)["deals"]
+        assert block.status == "no_data" and block.figure is None
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
 def test_no_linked_activities_is_said(language):
     (block,) = shown(None, language, "manager").values()
     assert block.status == "no_data" and ("商机编号" if language == "zh" else "linked") in block.text[0]

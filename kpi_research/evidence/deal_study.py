@@ -202,7 +202,7 @@ def _windows(known: Deals, opener: str) -> pd.DataFrame:
     except NotEstimableError:
         windows = []
     numbers = pd.DataFrame([_of_window(each) for each in windows], columns=["day", "ratio", "low", "high", "p", "mde"])
-    rows = rows.merge(numbers, on="day", how="left")
+    rows = rows.merge(numbers.astype({"day": int} | dict.fromkeys(numbers.columns[1:], float)), on="day", how="left")
     is_known = rows["p"].notna()
     rows.loc[is_known, "status"] = [
         _status(p <= 0.05, ratio, mde)
