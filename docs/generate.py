@@ -19,6 +19,7 @@ from pydantic_core import PydanticUndefined
 from scheme_rules import scheme_rules
 from systems import systems
 
+from kpi_research.appraisal.versions import SchemeVersion
 from kpi_research.kpis.catalogue import catalogue, lineage
 from kpi_research.kpis.custom import Condition, CustomKpi
 from kpi_research.kpis.definition import LEVELS, Kpi
@@ -210,11 +211,12 @@ def client_file() -> str:
 def keys(model: type[BaseModel], prefix: str = "") -> Iterator[tuple[str, FieldInfo]]:
     """Every key of a model and of the models within it, by its path; `[]` is a list's item, `<name>` a mapping's.
 
-    What stands in several places is listed once: by the name in `ELSEWHERE`, or as the source a merged one is made of.
+    What stands in several places is listed once: by the name in `ELSEWHERE`, or where it stands first.
     """
     for name, field in model.model_fields.items():
         inner = list(_models(field.annotation))
-        listed_elsewhere = model is MergedSource or any(child in ELSEWHERE for _, child in inner)
+        listed_before = model is MergedSource or (model is SchemeVersion and name == "scheme")
+        listed_elsewhere = listed_before or any(child in ELSEWHERE for _, child in inner)
         if not inner or listed_elsewhere or _is_named_or_written_out(field.annotation):
             yield prefix + name, field
         for step, child in inner if not listed_elsewhere else ():

@@ -9,9 +9,11 @@ from pathlib import Path
 
 import pandas as pd
 
+from kpi_research.appraisal.goal import check_goals
 from kpi_research.appraisal.goals import base_targets
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score
+from kpi_research.appraisal.versions import SchemeVersion
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.customers.overview import CustomerValue
 from kpi_research.errors import InputError, Problem
@@ -25,6 +27,7 @@ from kpi_research.periods import GRAINS, Grain, Period, as_intervals, whole_peri
 from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import View, forecast_of, funnel_of
 from kpi_research.run.on_file import latest_teams, predictors_of
+from kpi_research.run.scheme_choice import read_versions
 from kpi_research.run.scores import score_of
 from kpi_research.run.settings import ClientFile, kpis_of, read_client_file, read_scheme
 from kpi_research.run.store import Stored, stored
@@ -43,12 +46,15 @@ class Client:
         What it says; `scheme` is None where nothing is scored.
     data
         What was read from its source.
+    versions
+        In place of `scheme`, several with the days they hold from and whom they are for (see `run.scheme_choice`).
     """
 
     path: Path
     settings: ClientFile
     scheme: Scheme | None
     data: Stored
+    versions: tuple[SchemeVersion, ...] = ()
 
     @functools.cached_property
     def kpis(self) -> dict[str, Kpi]:
@@ -255,15 +261,19 @@ def open_client(path: str | Path, progress: Progress | None = None) -> Client:
     path = Path(path)
     settings = read_client_file(path)
     problems = [*_problems_of_names(settings, path)]
+    scheme: Scheme | None = None
+    versions: tuple[SchemeVersion, ...] = ()
     try:
-        scheme = read_scheme(settings.scheme, path)
-        find_kpis(scheme.kpis if scheme else [], path.name, among=kpis_of(settings))
+        scheme, versions = read_scheme(settings.scheme, path), read_versions(settings, path)
+        for each in (scheme, *(version.scheme for version in versions)):
+            find_kpis(each.kpis if isinstance(each, Scheme) else [], path.name, among=kpis_of(settings))
+        check_goals(settings.goals, kpis_of(settings), path.name)
     except InputError as error:
         problems += error.problems
     if problems:
         raise InputError(problems)
     data = stored(settings, path.parent, project_folder(path) / "data" / "interim", progress)
-    return Client(path, settings, scheme, data)
+    return Client(path, settings, scheme, data, versions)
 
 
 def project_folder(path: Path) -> Path:

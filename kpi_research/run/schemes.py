@@ -5,7 +5,6 @@ from __future__ import annotations
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -17,7 +16,6 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.panel import panel
 from kpi_research.periods import Period, as_intervals
 from kpi_research.run.client import Client
-from kpi_research.run.settings import read_scheme
 from kpi_research.run.studies import study_of
 
 LINT_COLUMNS = ["scheme", *REMARK_COLUMNS]
@@ -109,25 +107,6 @@ def _checked(client: Client, scheme: Scheme, period: Period | None, supplied: Su
 def _letters(client: Client, period: Period) -> dict[str, str]:
     verdicts = study_of(client, period).verdicts
     return dict(zip(verdicts["kpi"], verdicts["code"], strict=True))
-
-
-def resolved(versions: Sequence[SchemeVersion], path: Path | None = None) -> tuple[SchemeVersion, ...]:
-    """The versions with templates read in place of their names.
-
-    Raises
-    ------
-    InputError
-        For every name that is no template.
-    """
-    found, problems = [], []
-    for version in versions:
-        try:
-            found.append(version.model_copy(update={"scheme": read_scheme(version.scheme, path)}))
-        except InputError as error:
-            problems += error.problems
-    if problems:
-        raise InputError(problems)
-    return tuple(found)
 
 
 def _holding(versions: Sequence[SchemeVersion], day: dt.date) -> list[Scheme]:

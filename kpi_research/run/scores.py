@@ -2,20 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
+from kpi_research.appraisal.ranking import Homogeneity
 from kpi_research.appraisal.ratings import leniency, on_full_scale, rated
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score, score
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.errors import InputError, Problem
-from kpi_research.panel import Level, panel
+from kpi_research.panel import COMPANY, Level, panel
 from kpi_research.periods import Period, as_intervals, weekly_slices
 from kpi_research.run.on_file import latest_teams
+from kpi_research.run.scheme_choice import schemes_of
 
 if TYPE_CHECKING:
     from kpi_research.run.client import Client
@@ -24,28 +26,61 @@ RESAMPLING_SEED = 20260101
 """Fixed, so that the same data give the same intervals."""
 
 
-def score_of(
-    client: Client,
-    period: Period,
-    level: Level,
-    entities: Collection[str] | None = None,
-    scheme: Scheme | None = None,
-) -> Score:
-    """Scores of a level in one period; see `Client.score`.
-
-    Parameters
-    ----------
-    scheme
-        Another one than the client's, to see what it would give.
+def score_of(client: Client, period: Period, level: Level, entities: Collection[str] | None = None) -> Score:
+    """Scores of a level in one period, each entity by the scheme that holds for it; see `Client.score`.
 
     Raises
     ------
     InputError
-        If there is no scheme.
+        If no scheme holds for anybody.
     """
-    scheme = scheme or client.scheme
-    if scheme is None:
+    if client.scheme is not None:
+        return score_by(client, client.scheme, period, level, entities)
+    asked = sorted(_entities(client, period, level) if entities is None else entities)
+    whom = [(each if level == "team" else None, each if level == "person" else None) for each in asked]
+    groups: dict[str, tuple[Scheme, list[str]]] = {}
+    for each, scheme in zip(asked, schemes_of(client, period, whom), strict=True):
+        if scheme is not None:
+            groups.setdefault(scheme.model_dump_json(), (scheme, []))[1].append(each)
+    if not groups:
         raise InputError(Problem("client.no_scheme", client.path.name))
+    return _together([score_by(client, scheme, period, level, own) for scheme, own in groups.values()])
+
+
+def _entities(client: Client, period: Period, level: Level) -> Collection[str]:
+    """Everybody, or every team, that was there in the period."""
+    if level == "company":
+        return [COMPANY]
+    if level == "team":
+        return client.teams(period)
+    days = client.data.parts.roster
+    inside = (days["day"] >= pd.Timestamp(period.start)) & (days["day"] < pd.Timestamp(period.end))
+    return {str(person) for person in days.loc[inside, "person_id"]}
+
+
+def _together(scores: Sequence[Score]) -> Score:
+    """Scores by several schemes: nobody is compared across them."""
+    if len(scores) == 1:
+        return scores[0]
+    rows, totals, adjustments = (
+        pd.concat([getattr(each, name) for each in scores if len(getattr(each, name))] or [getattr(scores[0], name)])
+        for name in ("rows", "totals", "adjustments")
+    )
+    apart = Homogeneity(np.nan, 0, np.nan, len(totals), "nothing_in_common")
+    draws = {entity: drawn for each in scores for entity, drawn in each.draws.items()}
+    return Score(
+        rows.reset_index(drop=True),
+        totals.sort_values("entity_id").reset_index(drop=True),
+        adjustments.reset_index(drop=True),
+        apart,
+        draws=draws,
+    )
+
+
+def score_by(
+    client: Client, scheme: Scheme, period: Period, level: Level, entities: Collection[str] | None = None
+) -> Score:
+    """Scores of a level in one period by a scheme, which may be another than the client's."""
     kpis = {name: client.kpis[name] for name in scheme.kpis}
     parts = client.data.parts.only(kpis)
     own = parts if entities is None else parts.of(level, entities)

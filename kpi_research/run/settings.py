@@ -13,11 +13,15 @@ from ruamel.yaml.comments import CommentedMap, CommentedSeq
 from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import YAMLError
 
+from kpi_research.appraisal.goal import Goal
+from kpi_research.appraisal.rules import Business
 from kpi_research.appraisal.scheme import TEMPLATES, Scheme, template_names
+from kpi_research.appraisal.versions import ANY_CYCLE, SchemeVersion, Window
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.kpis.custom import CustomKpi, Label, custom_kpis
 from kpi_research.kpis.definition import Kind, Kpi
+from kpi_research.run.changes import ChangeSettings, ClaimSettings
 from kpi_research.sources.mapping import Source
 
 DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
@@ -67,6 +71,14 @@ class ClientFile(_Strict):
         Country whose working days count.
     scheme
         A template's name, a scheme written out, or none: then nothing is scored.
+    schemes, window
+        In its place several, each from a day on and for some people; and when they may change.
+    business
+        What kind of business it is, which decides on the KPIs that fit.
+    goals
+        What is to be reached, and the KPIs that serve it.
+    changes, claims
+        KPIs that were given weight, by team and day; and what somebody says a product has done.
     outcome, predictors
         The result to be predicted; a kind of KPI, or names.
     kpis
@@ -86,6 +98,12 @@ class ClientFile(_Strict):
     source: Source
     stages: list[str] = []
     scheme: str | Scheme | None = None
+    schemes: list[SchemeVersion] = []
+    window: Window = ANY_CYCLE
+    business: Business | None = None
+    goals: list[Goal] = []
+    changes: list[ChangeSettings] = []
+    claims: list[ClaimSettings] = []
     outcome: str = "signed_amount"
     predictors: Kind | list[str] = "process"
     kpis: dict[KpiName, CustomKpi] = {}
@@ -93,6 +111,12 @@ class ClientFile(_Strict):
     since: str | None = Field(None, pattern=DAY)
     until: str | None = Field(None, pattern=DAY)
     reports: list[ReportSettings] = Field(min_length=1)
+
+    @model_validator(mode="after")
+    def _has_one_way_to_score(self) -> ClientFile:
+        if self.scheme is not None and self.schemes:
+            raise ValueError("either `scheme` or `schemes`, not both")
+        return self
 
     @field_validator("timezone")
     @classmethod
