@@ -178,6 +178,16 @@ def test_the_change_chart_starts_and_ends_at_the_totals(client):
     assert set(blocks) == {"score_waterfall", "score_change"}
 
 
+def test_the_sum_can_be_done_again_by_hand(client):
+    page = page_of(client, "P1")
+    (sentence, *_) = next(iter(build(sections()["score_waterfall"], page))).text
+    points, weight, total = re.fullmatch(rf"\(([^)]*)\) ÷ \D*({NUMBER}) × 100 = ({NUMBER}) 分。", sentence).groups()
+    by_hand = sum(map(number, points.split(" + "))) / number(weight) * 100
+    assert abs(by_hand - number(total)) <= 0.1 and number(total) == pytest.approx(
+        page.score.totals["score"][0], abs=0.051
+    )
+
+
 def test_without_an_earlier_quarter_there_is_no_change(client):
     page = dataclasses.replace(page_of(client, "P1"), previous_score=None)
     (block,) = build(sections()["score_waterfall"], page)

@@ -107,11 +107,13 @@ def _sum_by_hand(page: PageData) -> Iterator[str]:
         page.language,
         points=" + ".join(words.points(each) for each in scored["points"]),
         weight=words.points(scored["weight"].sum()),
-        total=words.points(plain),
+        # parts rounded to the hundredth give the total to the tenth
+        total=value_of(page, plain, "points"),
     )
     if total["adjusted"]:
-        moved, score_now = words.points(total["adjusted"]), words.points(total["score"])
-        yield say("scorecard.sum_adjusted", page.language, plain=words.points(plain), moved=moved, total=score_now)
+        shown = {"plain": plain, "moved": total["adjusted"], "total": total["score"]}
+        values = {key: value_of(page, value, "points") for key, value in shown.items()}
+        yield say("scorecard.sum_adjusted", page.language, **values)
     if total["status"] == "partial_weight":
         yield say("scores.weight", page.language, share=value_of(page, total["scored_weight"], "share"))
 
