@@ -1,8 +1,9 @@
 """Does work on a deal go with its win? Three ways of counting it, each before the outcome, and one that is refused.
 
-Counted over a deal's whole life, contacts say how long the deal lived: one that is decided at once has few. In 200
-worlds in which contacts change nothing (`tests/golden/deal_worlds.py`), the logit of win on all contacts of a deal
-found an effect at 5 % in every one. It cannot be asked for here.
+Counted over a deal's whole life, contacts say how long the deal lived: one that is decided at once has few. In each
+of 400 worlds in which contacts change nothing (`tests/golden/deal_worlds.py`: 20 owners, 800 deals, 400 wins) the
+logit of win on all contacts of a deal found an effect at 5 %. It cannot be asked for here. The ways below found one in
+4.5-5.0 % of them; in 4.7-6.7 % of 300 worlds with 10 owners and 125 wins, and in 5.5-7.0 % of 400 with 40 wins.
 
 Whatever is found, nobody assigned the contacts: salespeople work on deals that they think they will win. So deals with
 more contacts are won more often or not, and never because of them.
