@@ -213,6 +213,20 @@ def test_another_scheme_is_told_though_no_record_changed(moved):
     assert "The scheme is not the one of the closing." in [problem.text("en") for problem in changed_closings(client)]
 
 
+def test_figures_of_another_version_of_the_program_are_told(moved, monkeypatch):
+    client = open_client(moved)
+    closed = closed_period(client, QUARTER)
+    monkeypatch.setattr("kpi_research.run.after_closing.code_fingerprint", lambda: "another")
+    assert not changes_since(client, QUARTER, closed), "other code, the same figures"
+    monkeypatch.setattr("kpi_research.run.after_closing.code_fingerprint", lambda: "a third")
+    parts = {part: closed.scores(part) for part in ("rows", "totals")}
+    parts["totals"] = parts["totals"].assign(score=parts["totals"]["score"] + 1)
+    monkeypatch.setattr("kpi_research.run.after_closing.scores_of_all", lambda *_: parts)
+    found = changes_since(client, QUARTER, closed)
+    assert found.records.empty and len(found.figures) == closed.scores("totals")["score"].notna().sum() > 0
+    assert [problem.key for problem in told(found, closed)][-1] == "closing.other_cause"
+
+
 def test_an_edited_closing_is_refused(moved):
     client = open_client(moved)
     folder = closed_folder(client, QUARTER)

@@ -21,6 +21,7 @@ from kpi_research.periods import Period
 from kpi_research.run.client import Client, project_folder
 from kpi_research.run.closed import FIGURES, Closed, closed_period, scores_of_all
 from kpi_research.run.closed_rows import changes_between, read_rows, rows_of
+from kpi_research.run.code import code_fingerprint
 from kpi_research.run.definitions import definitions_of, is_same_scheme, kpis_that_differ
 from kpi_research.run.event_file import names_of, read_events
 
@@ -79,13 +80,13 @@ def changes_since(client: Client, period: Period, closed: Closed) -> Changes:
     events = [event for event in read_events(client).events if event.period == period.name]
     altered = edited(closed.record["events"], events)
     same_data = client.data.folder.name == closed.record["data"]
-    if same_data and not definitions:
+    if same_data and not definitions and closed.record["code"] == code_fingerprint():
         return Changes(changes_between({}, {}), pd.DataFrame(columns=FIGURE_COLUMNS), (), altered)
     home = client.data.folder / "closed" / f"{period.name}-{_stamp(closed.record)}"
     make_records = functools.partial(_changed_records, client, period, closed)
     make_figures = functools.partial(_changed_figures, client, period, closed)
     records = changes_between({}, {}) if same_data else _kept(home / "records.parquet", make_records)
-    figures = _kept(home / f"figures-{_stamp(now)}.parquet", make_figures)
+    figures = _kept(home / f"figures-{_stamp({**now, 'code': code_fingerprint()})}.parquet", make_figures)
     return Changes(records, figures, definitions, altered)
 
 

@@ -24,6 +24,7 @@ from kpi_research.run.after_closing import changes_since, told
 from kpi_research.run.client import Client
 from kpi_research.run.closed import RECORD, Closed, closed_folder, closed_period, digests_of, read_closed, scores_of_all
 from kpi_research.run.closed_rows import rows_of, write_rows
+from kpi_research.run.code import code_fingerprint
 from kpi_research.run.definitions import definitions_of
 from kpi_research.run.event_file import local_time, names_of, read_events
 from kpi_research.run.store import stored
@@ -93,6 +94,7 @@ def close_period(
         "closed_by": by,
         "reason": reason,
         "version": version("kpi-research"),
+        "code": code_fingerprint(),
         "data_until": client.data.parts.until.isoformat(),
         "data": client.data.folder.name,
         "inputs": dict(client.data.inputs),
