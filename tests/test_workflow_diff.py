@@ -11,6 +11,7 @@ from kpi_research.appraisal.score import SCORE_COLUMNS, TOTAL_COLUMNS
 from kpi_research.cli import main
 from kpi_research.errors import InputError
 from kpi_research.kpis.catalogue import catalogue
+from kpi_research.periods import Period
 from kpi_research.run.comparing import HALF_WIDTHS, compare, folder_of
 from kpi_research.run.definitions import definitions_of, fingerprint_of, is_same_scheme, kpis_that_differ
 from kpi_research.run.settings import read_scheme
@@ -163,9 +164,10 @@ def test_fingerprints_tell_every_kpi_apart_and_stay():
     assert {kpi.name: fingerprint_of(kpi) for kpi in reversed(kpis)} == prints
     visits = catalogue()["visits"]
     client = SimpleNamespace(
-        scheme=None, predictors=lambda: [visits], kpis=catalogue(), settings=SimpleNamespace(outcome="signed_amount")
-    )
-    made = definitions_of(client)
+        scheme=None, versions=(), predictors=lambda: [visits], kpis=catalogue(),
+        settings=SimpleNamespace(outcome="signed_amount"),
+    )  # fmt: skip
+    made = definitions_of(client, Period.parse("2026Q1"))
     assert set(made["kpis"]) == {"visits", "signed_amount"} and kpis_that_differ(made, made) == []
     assert kpis_that_differ(made, {**made, "ibis": "0"}) is None
 

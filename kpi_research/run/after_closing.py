@@ -72,9 +72,9 @@ def changes_since(client: Client, period: Period, closed: Closed) -> Changes:
     Records that are dated elsewhere can matter too, such as a customer's first order of years ago. They are not
     listed; that a figure is another one is found whatever the reason.
     """
-    was, now = closed.record["definitions"], definitions_of(client)
+    was, now = closed.record["definitions"], definitions_of(client, period)
     definitions = (
-        *([] if is_same_scheme(was["scheme"], now["scheme"]) else ["scheme"]),
+        *([] if _is_same_rule(was, now) else ["scheme"]),
         *(kpis_that_differ(was, now) or ()),
     )
     events = [event for event in read_events(client).events if event.period == period.name]
@@ -226,6 +226,17 @@ def _changed_figures(client: Client, period: Period, closed: Closed) -> pd.DataF
             found.append(moved.reindex(columns=FIGURE_COLUMNS))
     together = pd.concat(found, ignore_index=True)
     return together.assign(kpi=together["kpi"].fillna(""))
+
+
+def _is_same_rule(was: Mapping[str, Any], now: Mapping[str, Any]) -> bool:
+    """Whether the scheme and its versions say the same, and hold for the same people from the same days on."""
+    if not is_same_scheme(was["scheme"], now["scheme"]) or len(was["versions"]) != len(now["versions"]):
+        return False
+    return all(
+        is_same_scheme(old["scheme"], new["scheme"])
+        and all(old[name] == new[name] for name in ("effective_from", "applies_to"))
+        for old, new in zip(was["versions"], now["versions"], strict=True)
+    )
 
 
 def _stamp(record: Mapping[str, Any]) -> str:

@@ -16,6 +16,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.definition import LEVELS
 from kpi_research.periods import Period
 from kpi_research.run.client import Client, project_folder
+from kpi_research.run.scores import known_score
 
 RECORD = "closed.json"
 FIGURES = {"rows": ("actual", "target", "points"), "totals": ("score",)}
@@ -83,10 +84,8 @@ def read_closed(folder: Path) -> Closed:
 
 def scores_of_all(client: Client, period: Period) -> dict[str, pd.DataFrame]:
     """Rows and totals of every level; empty where nothing is scored."""
-    if client.scheme is None or client.data.targets.empty:
-        of_level = {}
-    else:
-        of_level = {level: client.score(period=period, level=level) for level in LEVELS}
+    scores = {level: known_score(client, period, level) for level in LEVELS}
+    of_level = {level: score for level, score in scores.items() if score is not None}
     columns = {"rows": ["level", "entity_id", "kpi"], "totals": ["level", "entity_id"]}
     return {
         part: pd.concat(

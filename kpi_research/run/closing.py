@@ -98,7 +98,7 @@ def close_period(
         "data_until": client.data.parts.until.isoformat(),
         "data": client.data.folder.name,
         "inputs": dict(client.data.inputs),
-        "definitions": definitions_of(client),
+        "definitions": definitions_of(client, period),
         "events": {event.id: event.digest for event in events},
     }
     return Closing(_write(client, period, record), is_new=True, appeals=appeals)

@@ -12,6 +12,7 @@ from pydantic import ValidationError
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
+from kpi_research.periods import Period
 from kpi_research.run.client import Client
 
 DATA_FIELDS = (
@@ -20,12 +21,18 @@ DATA_FIELDS = (
 )  # fmt: skip
 
 
-def definitions_of(client: Client) -> dict[str, Any]:
-    """The scheme in full, and a fingerprint of each KPI that is scored, studied or their outcome."""
-    names = [*(client.scheme.kpis if client.scheme else ()), *(kpi.name for kpi in client.predictors())]
+def definitions_of(client: Client, period: Period) -> dict[str, Any]:
+    """The scheme, or its versions that had begun by a period's end, in full; and a fingerprint of each KPI that is
+    scored, studied or their outcome.
+    """
+    begun = [version for version in client.versions if version.effective_from < period.end]
+    schemes = [client.scheme, *(version.scheme for version in begun)]
+    scored = [kpi for scheme in schemes if isinstance(scheme, Scheme) for kpi in scheme.kpis]
+    names = [*scored, *(kpi.name for kpi in client.predictors())]
     wanted = sorted({*names, client.settings.outcome})
     return {
         "scheme": client.scheme.model_dump(mode="json") if client.scheme else None,
+        "versions": [version.model_dump(mode="json") for version in begun],
         "kpis": {name: fingerprint_of(client.kpis[name]) for name in wanted},
         "ibis": version("ibis-framework"),
     }
