@@ -58,7 +58,8 @@ def rank_intervals(given: Measured) -> RankIntervals:
     alike in 10 % of worlds of 6 people, 23 % of 12 and 61 % of 40. So the error of a difference is not taken to be
     smaller than the usual one of all pairs (one's own comes from 13 numbers), and the factor is carried over from the
     normal distribution to the t distribution at the same probability of a single pair, with weeks - 1 degrees of
-    freedom. In 150 to 500 such worlds each with even and uneven luck anything said was then wrong in 0-4.3 %.
+    freedom. In 700 such worlds each of 8, 12 and 20 people, some with much more luck than others (which is hardest) and
+    1000 resamples, anything said was then wrong in 2.3-4.7 %; with 400 resamples it was up to 6 %.
 
     .. [1] M. Mogstad, J. P. Romano, A. M. Shaikh and D. Wilhelm (2024), Inference for ranks with applications to
        mobility across neighbourhoods and academic achievement across countries, Review of Economic Studies 91(1),
