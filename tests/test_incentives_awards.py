@@ -80,8 +80,8 @@ def acts(rng: np.random.Generator, more: int = 0) -> pd.DataFrame:
 
 def test_help_counts_as_others_confirm_it():
     rng, days = np.random.default_rng(4), pd.Series(60.0, index=PEOPLE)
-    nobody = sum(collaborations(acts(rng), days)["beyond_chance"].any() for _ in range(200))
-    assert nobody / 200 < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 200)
+    nobody = sum(collaborations(acts(rng), days)["beyond_chance"].any() for _ in range(100))
+    assert nobody / 100 < 0.05 + 2 * np.sqrt(0.05 * 0.95 / 100)
     assert collaborations(acts(rng, 30), days).set_index("entity_id").loc["P0", "beyond_chance"]
 
 
