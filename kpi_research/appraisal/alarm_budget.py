@@ -22,6 +22,9 @@ FALSE_ALARMS = 2.0
 """False alarms a manager and month, all kinds together: with one a fortnight each can still be looked into."""
 DEFAULTS: Mapping[Kind, float] = {"pace": 0.9, "drop": 3.0, "stall": 2.0, "no_contact": 2.0}
 """Where the past is too thin to choose: a miss nine times in ten; one chance in a thousand; twice the usual time."""
+LEAST: Mapping[Kind, float] = {"pace": 0.5, "drop": 2.0, "stall": 1.0, "no_contact": 1.0}
+"""Nothing weaker is a warning, whatever the budget has room for: a miss likelier than not, one chance in a hundred, the
+limit itself."""
 LEAST_MANAGER_MONTHS = 12
 LEAST_CAME_TRUE = 5
 """With fewer warnings than these, a share of them says nothing."""
@@ -64,7 +67,7 @@ class Tuned:
 def tune(
     checks: pd.DataFrame, kind: Kind, *, false_alarms: float = FALSE_ALARMS / len(KINDS), manager_months: int
 ) -> Tuned:
-    """The threshold of a kind.
+    """The threshold of a kind, never under `LEAST`.
 
     Parameters
     ----------
@@ -93,9 +96,9 @@ def tune(
     if manager_months < LEAST_MANAGER_MONTHS or allowed < 0 or own.empty:
         return _worth(own, kind, DEFAULTS[kind], "default", manager_months, math.nan)
     ranked = np.sort(wrong.to_numpy(dtype=float))[::-1]
-    # just above the first false alarm that the budget has no room for; with room for all, the weakest that there was
-    lowest = float(own["strength"].min())
-    threshold = float(np.nextafter(ranked[allowed], math.inf)) if allowed < len(ranked) else lowest
+    # just above the first false alarm that the budget has no room for
+    above = float(np.nextafter(ranked[allowed], math.inf)) if allowed < len(ranked) else -math.inf
+    threshold = max(LEAST[kind], above)
     count = int((ranked >= threshold).sum())
     return _worth(own, kind, threshold, "measured", manager_months, (count + most) / (manager_months + 1))
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from kpi_research.appraisal.alarm_budget import CHECK_COLUMNS, Kind
+from kpi_research.appraisal.alarm_budget import CHECK_COLUMNS
 from kpi_research.appraisal.early_warning import NOW_COLUMNS
 from kpi_research.funnel.records import Records
 from kpi_research.funnel.steps import DAY, windows
@@ -21,6 +21,8 @@ FRESH = pd.Timedelta(days=31)
 funnel shows, and no early warning."""
 LOOKED_BACK_MONTHS = 18
 """Longer ago than this, people and ways of working were others."""
+
+WAIT_COLUMNS = ["kind", "person_id", "item", "case_id", "since", "left_at", "went_on", "limit", "amount"]
 
 
 def waiting(records: Records, roster: pd.DataFrame, day: dt.date) -> tuple[pd.DataFrame, pd.DataFrame]:
@@ -50,32 +52,25 @@ def _is_fresh(waited: pd.Series, limit_days: pd.Series) -> pd.Series:
 
 
 def _deals(records: Records) -> pd.DataFrame:
-    """Stages that deals stand or stood in, until they went on or were lost."""
-    limits = windows(records)
+    """Stages that deals stand or stood in, until they went on or were lost, in `WAIT_COLUMNS`."""
     rows = records.passages
     rows = rows[(rows["part"] == "deals") & ~rows["kind"].isin(["won", "collected"])]
     cases = records.cases.loc[records.cases["part"] == "deals", ["case_id", "owner_id", "amount"]]
-    rows = rows.merge(cases, on="case_id")
-    return _waits(rows, "stall", rows["stage"], rows["entered_at"], rows["left_at"], rows["to"].eq("next"),
-                  rows["stage"].map(limits), rows["case_id"])  # fmt: skip
+    rows = rows.merge(cases, on="case_id").rename(
+        columns={"owner_id": "person_id", "stage": "item", "entered_at": "since"}
+    )
+    limits = rows["item"].map(windows(records))
+    rows = rows.drop(columns="kind").assign(kind="stall", went_on=rows["to"].eq("next"), limit=limits)
+    return rows[WAIT_COLUMNS].dropna(subset=["since", "limit", "person_id"])
 
 
 def _customers(records: Records) -> pd.DataFrame:
-    """First visits, until the next contact."""
-    rows = records.contacts.assign(amount=float("nan"))
-    limit = pd.Series(float(SECOND_CONTACT_DAYS), index=rows.index)
-    return _waits(rows, "no_contact", pd.Series("", index=rows.index), rows["visited_at"], rows["next_at"],
-                  rows["next_at"].notna(), limit, rows["account_id"])  # fmt: skip
-
-
-def _waits(
-    rows: pd.DataFrame, kind: Kind, item: pd.Series, since: pd.Series, left: pd.Series, on: pd.Series,
-    limit: pd.Series, case: pd.Series,
-) -> pd.DataFrame:  # fmt: skip
-    found = {"kind": kind, "person_id": rows["owner_id"], "item": item, "case_id": case, "since": since,
-             "left_at": left, "went_on": on, "limit": limit.astype(float),
-             "amount": rows["amount"].astype(float)}  # fmt: skip
-    return pd.DataFrame(found).dropna(subset=["since", "limit", "person_id"])
+    """First visits, until the next contact, in `WAIT_COLUMNS`."""
+    rows = records.contacts.rename(
+        columns={"owner_id": "person_id", "account_id": "case_id", "visited_at": "since", "next_at": "left_at"}
+    )
+    rows = rows.assign(kind="no_contact", item="", went_on=rows["left_at"].notna(), limit=SECOND_CONTACT_DAYS)
+    return rows.assign(amount=float("nan"))[WAIT_COLUMNS].dropna(subset=["since", "person_id"])
 
 
 def _looks(rows: pd.DataFrame, teams: pd.DataFrame, since: pd.Timestamp, end: pd.Timestamp) -> Iterator[pd.DataFrame]:
