@@ -115,3 +115,31 @@ def maven_folder() -> Path:
     if not folder.is_dir():
         pytest.skip(f"the Maven CRM files are not there; set KPI_MAVEN_CRM to their folder (looked in {folder.name})")
     return folder
+
+
+@pytest.fixture(scope="session", autouse=True)
+def built_once(tmp_path_factory):
+    """The same rows under the same client file are read and computed once a session; later they are copied.
+
+    Databases are read each time: nothing says beforehand what is in them.
+    """
+    import shutil
+
+    from kpi_research.run import store
+
+    build, kept = store._build, {}
+
+    def copied(settings, base, home, inputs, progress=None):
+        if store.reads_database(settings.source):
+            return build(settings, base, home, inputs, progress)
+        name = store.fingerprint(settings, inputs)
+        if name not in kept:
+            made = build(settings, base, home, inputs, progress)
+            kept[name] = tmp_path_factory.mktemp("built") / name
+            shutil.copytree(made, kept[name])
+            return made
+        return shutil.copytree(kept[name], home / name, dirs_exist_ok=True)
+
+    store._build = copied
+    yield
+    store._build = build

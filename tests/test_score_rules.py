@@ -47,6 +47,12 @@ def test_hr_steps_include_their_lower_edge():
     assert found == pytest.approx([0, 0.4, 0.4, 0.6, 0.8, 0.8, 1.0, 1.0])
 
 
+def test_what_is_exact_in_decimals_reaches_its_step():
+    steps = [{"at_least": at, "share": share} for at, share in ((0.6, 0.4), (0.8, 0.6))]
+    assert [earned(actual, target, steps=steps) for actual, target in ((9.6, 12), (5.6, 7), (0.72, 0.9))] == [0.6] * 3
+    assert earned(4.2, 7, zero_below=0.6) == pytest.approx(0.6)
+
+
 def test_steps_over_the_value_need_no_target():
     one = [
         {

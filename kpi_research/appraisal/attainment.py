@@ -20,6 +20,8 @@ from kpi_research.appraisal.scheme import SchemeItem
 from kpi_research.kpis.definition import Direction
 
 FloatArray = npt.NDArray[np.float64]
+WITHIN = 1e-9
+"""Share by which a quotient may fall short of a limit: 9.6 of 12 is 80 %, and a little less in binary."""
 
 
 def attainment(actual: FloatArray, target: float | FloatArray, direction: Direction, item: SchemeItem) -> FloatArray:
@@ -37,7 +39,7 @@ def attainment(actual: FloatArray, target: float | FloatArray, direction: Direct
     if item.falling == "mirror":
         return np.asarray(2 - actual / aim)
     most = max(item.cap + item.band, *(step.at_least for step in item.steps), 0.0)
-    with np.errstate(divide="ignore"):
+    with np.errstate(divide="ignore", over="ignore"):
         return np.where(actual > 0, aim / actual, np.where(np.isfinite(aim + actual), most, np.nan))
 
 
@@ -52,10 +54,11 @@ def share_earned(actual: FloatArray, reached: FloatArray, item: SchemeItem) -> F
     counted = np.where(reached < 1 - item.band, reached / (1 - item.band), np.maximum(1.0, reached - item.band))
     counted = np.where(np.isnan(reached), np.nan, counted)
     held = np.clip(counted, item.floor, item.cap)
-    return np.where(reached < item.zero_below, 0.0, held) if item.zero_below else held
+    return np.where(reached + WITHIN < item.zero_below, 0.0, held) if item.zero_below else held
 
 
 def _by_steps(figure: FloatArray, item: SchemeItem) -> FloatArray:
     shares = np.array([0.0, *(step.share for step in item.steps)])
-    at = np.searchsorted([step.at_least for step in item.steps], figure, side="right")
+    reached = figure + WITHIN * np.maximum(1.0, np.abs(figure))
+    at = np.searchsorted([step.at_least for step in item.steps], reached, side="right")
     return np.where(np.isnan(figure), np.nan, shares[at])

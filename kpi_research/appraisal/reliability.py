@@ -88,7 +88,8 @@ def measured(score: Score, weeks: int) -> Measured:
     """
     totals = score.totals[score.totals["score_se"].notna()]
     people = tuple(totals["entity_id"].astype(str))
-    draws = np.array([score.draws[person] for person in people], dtype=float).reshape(len(people), -1)
+    drawn = [score.draws[person] for person in people]
+    draws = np.stack(drawn).astype(float) if drawn else np.empty((0, 0))
     return Measured(people, totals["score"].to_numpy(dtype=float), deviations(draws), weeks)
 
 

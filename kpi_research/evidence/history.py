@@ -32,10 +32,11 @@ def confirmed(now: Study, before: Study | None) -> Study:
     verdicts = now.verdicts.copy()
     verdicts.loc[is_new, ["code", "gate"]] = [NEW.code, NEW.gate]
     for language in LANGUAGES:
-        told = [sentence(NEW, _evidence(row), now.plan, language) for _, row in verdicts[is_new].iterrows()]
+        told = [sentence(NEW, evidence_of(row), now.plan, language) for _, row in verdicts[is_new].iterrows()]
         verdicts.loc[is_new, f"sentence_{language}"] = told
     return replace(now, verdicts=verdicts)
 
 
-def _evidence(row: pd.Series) -> Evidence:
+def evidence_of(row: pd.Series) -> Evidence:
+    """What a row of `Study.verdicts` keeps of the evidence."""
     return Evidence(**{each.name: row[each.name] for each in fields(Evidence) if each.name in row.index})

@@ -14,9 +14,9 @@ from kpi_research.evidence.outcome import EffectUnit
 from kpi_research.evidence.plan import Plan
 from kpi_research.language import Language, say
 
-Code = Literal["H", "N", "R", "D", "F", "G", "E", "I", "C", "B"]
+Code = Literal["H", "N", "R", "D", "F", "G", "E", "I", "C", "B", "A"]
 CODES: tuple[Code, ...] = get_args(Code)
-"""In the order in which the ladder asks."""
+"""In the order in which the ladder asks; A is given by a change of the scheme alone (see `driven`)."""
 LEAD_ALPHA = 0.10
 """A lead placebo under this fails. Looser than 5 %: passing is the claim here, a missed failure the worse error."""
 

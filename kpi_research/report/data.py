@@ -9,10 +9,17 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from kpi_research.appraisal.events import Told
+from kpi_research.appraisal.luck import ScoreLuck
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score
+from kpi_research.appraisal.standing import GoalView
+from kpi_research.appraisal.weight_candidates import WeightAdvice
 from kpi_research.customers.overview import CustomerValue
 from kpi_research.evidence.benched import Benched
+from kpi_research.evidence.changes import ChangeEffect, Drive
+from kpi_research.evidence.claims import Answer
+from kpi_research.evidence.deal_study import DealStudy
 from kpi_research.evidence.study import Study
 from kpi_research.funnel.summary import Summary
 from kpi_research.kpis.definition import Kpi
@@ -97,6 +104,12 @@ class PageData:
     customers
         What is known of the entity's customers; None where the client has neither contracts nor surveys of customers,
         or the report does not show it.
+    deals, changes, claims
+        What goes with the win of single deals; what happened after KPIs were given weight; what somebody says that a
+        product has done. Nothing where nobody asked or the client has no such rows.
+    goals, luck, weights, told
+        The entity's goals; how much of its people's scores is luck; weights that would have gone better with results;
+        what was said, approved and appealed. None where the report does not show it.
     bench
         What KPIs of known truth would be called at the client's size; None where that was not simulated.
     funnel
@@ -133,6 +146,13 @@ class PageData:
     funnel: Summary | None = None
     customers: CustomerValue | None = None
     bench: Benched | None = None
+    deals: DealStudy | None = None
+    changes: tuple[tuple[ChangeEffect, Drive], ...] = ()
+    claims: tuple[Answer, ...] = ()
+    goals: GoalView | None = None
+    luck: ScoreLuck | None = None
+    weights: WeightAdvice | None = None
+    told: Told | None = None
     months: pd.DataFrame = field(default_factory=pd.DataFrame)
     position: Position | None = None
 

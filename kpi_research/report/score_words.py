@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from kpi_research.appraisal.attainment import WITHIN
 from kpi_research.appraisal.scheme import Adjustment, SchemeItem
 from kpi_research.kpis.definition import Kpi
 from kpi_research.language import Language, say
@@ -143,7 +144,7 @@ def _bounded(item: SchemeItem, kpi: Kpi, actual: float, attainment: float, words
         kind = "inside" if inside else "above" if attainment > 1 else "below"
         values = {"attainment": words.share(attainment), "band": words.share(item.band)}
         yield words.say(f"reason.band.{kind}", counted=words.share(counted), **values)
-    if item.zero_below and attainment < item.zero_below:
+    if item.zero_below and attainment + WITHIN < item.zero_below:
         yield words.say("reason.zero_below", limit=words.share(item.zero_below))
     elif counted > item.cap + FROM_BOTH_SIDES:
         yield words.say("reason.cap", cap=words.share(item.cap))
@@ -162,7 +163,11 @@ def _step_reached(item: SchemeItem, kpi: Kpi, actual: float, attainment: float, 
         words.figure(each, kpi) if on_value else words.share(each)
         for each in (figure, *(s.at_least for s in item.steps))
     ]
-    reached = [at for at, step in zip(shown[1:], item.steps, strict=True) if figure >= step.at_least]
+    reached = [
+        at
+        for at, step in zip(shown[1:], item.steps, strict=True)
+        if figure >= step.at_least - WITHIN * max(1.0, abs(figure))
+    ]
     if not reached:
         return words.say("reason.under_steps", figure=shown[0], first=shown[1])
     return words.say("reason.step", figure=shown[0], at=reached[-1])

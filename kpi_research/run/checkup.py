@@ -13,10 +13,12 @@ from rich.table import Table
 from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
 from kpi_research.language import LANGUAGES, Language, say
+from kpi_research.run.after_closing import changed_closings
 from kpi_research.run.client import Client, open_client
+from kpi_research.run.event_file import read_events
 from kpi_research.run.parameters import check_parameters
 from kpi_research.run.reports import reports
-from kpi_research.run.schemes import lint_client
+from kpi_research.run.schemes import lint_client, supplied_by
 from kpi_research.sources.database import untested
 from kpi_research.sources.mapping import DatabaseSource, MergedSource, Source
 from kpi_research.sources.workspace import Progress
@@ -40,6 +42,7 @@ def checkup(path: Path, progress: Progress | None = None) -> dict[str, Any]:
     """
     client = open_client(path, progress)
     planned = _planned_reports(client)
+    read_events(client)
     daily = client.data.parts.daily
     results = daily[daily["kpi"] == client.settings.outcome]
     people = int(results["person_id"].nunique())
@@ -55,15 +58,20 @@ def checkup(path: Path, progress: Progress | None = None) -> dict[str, Any]:
         "rejected_rows": (client.data.folder / "rejected.parquet").as_posix() if len(client.data.rejected) else None,
         "data_grade": client.data.quality.grade,
         "notes": [{each: note.text(each) for each in LANGUAGES} for note in _untested(client.settings.source)],
+        "closed": [{each: found.text(each) for each in LANGUAGES} for found in changed_closings(client)],
         "kpis_without_data": [
             kpi.name for kpi in client.data.parts.kpis if not set(kpi.needs) <= client.data.parts.tables
         ],
-        "scheme": lint_client(client).to_dict("records") if client.scheme else [],
+        "scheme": lint_client(client, supplied=supplied_by(client)).to_dict("records") if _is_scored(client) else [],
         "reports": planned,
         "people": people,
         "months": months,
         "smallest_visible_effect": smallest_visible_effect(people, months, client.settings.plan.lags),
     }
+
+
+def _is_scored(client: Client) -> bool:
+    return client.scheme is not None or bool(client.versions)
 
 
 def smallest_visible_effect(people: int, months: int, lags: int) -> float | None:
@@ -91,7 +99,7 @@ def print_checkup(found: dict[str, Any], language: Language) -> None:
     for row in found["tables"]:
         table.add_row(*(str(row[key]) for key in ("table", "file", "read", "left_out", "rejected", "kept")))
     console.print(table)
-    for note in found["notes"]:
+    for note in (*found["notes"], *found["closed"]):
         console.print(note[language], markup=False, highlight=False)
     for row in found["steps"]:
         if (row["before"] != row["after"] or row["step"] == "zero_dates") and row["step"] != "contract":

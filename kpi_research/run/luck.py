@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 SEED = 20260201
 """Fixed, so that the same data give the same sentences."""
-ADDED = frozenset("BC")
+ADDED = frozenset("ABC")
 """Letters of KPIs outside the scheme that may be suggested: they go with results."""
 
 

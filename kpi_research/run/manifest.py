@@ -12,6 +12,7 @@ from typing import Any
 
 from kpi_research.run.client import Client
 from kpi_research.run.code import code_fingerprint
+from kpi_research.run.definitions import definitions_of
 from kpi_research.run.job import JobResult
 from kpi_research.run.reports import Report, package_versions
 from kpi_research.run.scores import RESAMPLING_SEED
@@ -69,6 +70,7 @@ def write_manifest(client: Client, period: str, out: Path, entries: Iterable[Map
         "data_until": data.parts.until.isoformat(),
         "inputs": dict(data.inputs),
         "parameters": client.settings.model_dump(mode="json"),
+        "definitions": definitions_of(client, client.known_period(period)),
         "code": {"version": version("kpi-research"), "sha256": code_fingerprint()},
         "packages": package_versions(),
         "seed": RESAMPLING_SEED,

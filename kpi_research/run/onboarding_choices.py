@@ -27,6 +27,7 @@ BY_LANGUAGE: dict[Language, dict[str, str]] = {
 }
 REPORTS = {
     "appraisal": ("team", "manager"),
+    "scorecard": ("person", "person"),
     "evidence": ("company", "analyst"),
     "data_quality": ("company", "analyst"),
 }
@@ -138,7 +139,7 @@ def _reports(tables: set[str]) -> list[dict[str, str]]:
             "audience": audience,
         }
         for notebook, (per, audience) in REPORTS.items()
-        if notebook in there
+        if notebook in there and (per != "person" or "assignments" in tables)
     ]
 
 

@@ -3,31 +3,28 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Collection, Mapping
-from dataclasses import replace
+from collections.abc import Collection
 from pathlib import Path
 
 import pandas as pd
 
-from kpi_research.appraisal.score import Score
 from kpi_research.crm.tables import TABLES
-from kpi_research.customers.overview import CustomerValue
 from kpi_research.errors import InputError, Problem
 from kpi_research.language import Language
 from kpi_research.panel import COMPANY, Level, panel
 from kpi_research.periods import Period, as_intervals
 from kpi_research.report.data import RATE, Audience, PageData, Quality
 from kpi_research.report.page import Page
-from kpi_research.run.bench_file import kept_bench
 from kpi_research.run.client import Client, open_client
-from kpi_research.run.customers import WITH_CUSTOMERS, customers_of, team_members
-from kpi_research.run.funnels import summary_of
+from kpi_research.run.customers import team_members
+from kpi_research.run.page_parts import with_parts
 from kpi_research.run.person_scores import own_position, own_score, people_in
+from kpi_research.run.scheme_choice import scheme_of
+from kpi_research.run.scores import known_score
 from kpi_research.run.settings import Notebook
 from kpi_research.run.studies import study_of
 
 HISTORY_QUARTERS = 8
-WITH_FUNNEL: tuple[Notebook, ...] = ("appraisal",)
 
 
 def open_page(
@@ -63,16 +60,11 @@ def open_page(
     """
     opened = open_client(client)
     if person:
-        return Page(person_data(opened, opened.known_period(period), person, language), report or "scorecard")
+        data = person_data(opened, opened.known_period(period), person, language)
+        return Page(with_parts(data, opened, report or "scorecard"), report or "scorecard")
     data = page_data(opened, opened.known_period(period), team or None, language, audience)
     report = report or ("appraisal" if team else "evidence")
-    if report in WITH_FUNNEL:
-        data = replace(data, funnel=summary_of(opened, data.period, team or None, audience))
-    if report in WITH_CUSTOMERS:
-        data = replace(data, customers=_customers(opened, data.period, team or None, audience))
-    if report == "evidence" and audience == "analyst":
-        data = replace(data, bench=kept_bench(opened))
-    return Page(data, report)
+    return Page(with_parts(data, opened, report), report)
 
 
 def page_data(client: Client, period: Period, team: str | None, language: Language, audience: Audience) -> PageData:
@@ -86,6 +78,8 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
     quarters = [quarter for quarter in client.reported_quarters() if quarter <= period][-HISTORY_QUARTERS:]
     history = panel(client.data.parts.of(level, [entity]), as_intervals(quarters), level)
     analyst = audience == "analyst"
+    before = period.shift(-1)
+    has_before = before in client.periods("quarter")
     return PageData(
         client_title=client.settings.title.model_dump()[language],
         language=language,
@@ -103,16 +97,13 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         study=study_of(client, period),
         quality=_quality(client, None if analyst else members),
         until=client.data.parts.until,
-        scheme=client.scheme,
-        **_scores(client, period, level, entity, members),
+        scheme=scheme_of(client, period, team=team),
+        score=known_score(client, period, level, [entity]),
+        previous_score=known_score(client, before, level, [entity]) if has_before else None,
+        people_score=known_score(client, period, "person", members),
         targets=_targets(client, quarters, level, entity),
         whole=_whole(client, period) if analyst else {},
         truth=client.data.truth if analyst else (),
-        funnel=None,
-        customers=None,
-        bench=None,
-        months=pd.DataFrame(),
-        position=None,
     )
 
 
@@ -122,7 +113,8 @@ def person_data(client: Client, period: Period, person: str, language: Language)
         # whose page else there is would be told to one who may not know
         raise InputError(Problem("report.no_such_person", values={"person": person}, given=person))
     quarters = [quarter for quarter in client.reported_quarters() if quarter <= period][-HISTORY_QUARTERS:]
-    kpis = {client.settings.outcome, *(client.scheme.kpis if client.scheme else ())}
+    scheme = scheme_of(client, period, person=person)
+    kpis = {client.settings.outcome, *(scheme.kpis if scheme else ())}
     parts = client.data.parts.of("person", [person]).only(kpis)
     names = _names(client, [person])
     before = period.shift(-1)
@@ -143,7 +135,7 @@ def person_data(client: Client, period: Period, person: str, language: Language)
         study=study_of(client, period),
         quality=_quality(client, [person]),
         until=client.data.parts.until,
-        scheme=client.scheme,
+        scheme=scheme,
         score=own_score(client, period, person),
         previous_score=own_score(client, before, person) if before in client.periods("quarter") else None,
         targets=_targets(client, quarters, "person", person),
@@ -154,14 +146,6 @@ def person_data(client: Client, period: Period, person: str, language: Language)
 
 def _own(rows: pd.DataFrame, person: str) -> pd.DataFrame:
     return rows[rows["entity_id"] == person].reset_index(drop=True)
-
-
-def _customers(client: Client, period: Period, team: str | None, audience: Audience) -> CustomerValue | None:
-    """Customers of the team's members; single ones of the whole company are for analysts only."""
-    found = customers_of(client, period, team_members(client, period, team) if team else None)
-    if found is None or team or audience == "analyst":
-        return found
-    return replace(found, customers=found.customers.iloc[:0])
 
 
 def _people(client: Client, period: Period, members: Collection[str]) -> pd.DataFrame:
@@ -183,20 +167,6 @@ def _names(client: Client, people: Collection[str] | None) -> dict[str, str]:
     twice = {name for name, count in Counter(shown.values()).items() if count > 1}
     told_apart = {person: f"{name} ({person})" if name in twice else name for person, name in shown.items()}
     return {**told_apart, **_entity_names(client)} if people is None else told_apart
-
-
-def _scores(
-    client: Client, period: Period, level: Level, entity: str, members: Collection[str]
-) -> Mapping[str, Score | None]:
-    if client.scheme is None or client.data.targets.empty:
-        return {"score": None, "previous_score": None, "people_score": None}
-    before = period.shift(-1)
-    has_before = before.name in [quarter.name for quarter in client.periods("quarter")]
-    return {
-        "score": client.score(period=period, level=level, entities=[entity]),
-        "previous_score": client.score(period=before, level=level, entities=[entity]) if has_before else None,
-        "people_score": client.score(period=period, level="person", entities=members),
-    }
 
 
 def _targets(client: Client, quarters: list[Period], level: Level, entity: str) -> dict[tuple[str, str], float]:

@@ -15,6 +15,8 @@ from kpi_research.periods import Period
 from kpi_research.report.data import Position
 from kpi_research.run.client import Client
 from kpi_research.run.customers import team_members
+from kpi_research.run.scheme_choice import scheme_of
+from kpi_research.run.scores import known_score
 
 FRAMES = ("rows", "totals", "adjustments")
 POSITIONS = "positions.json"
@@ -48,8 +50,8 @@ def own_score(client: Client, period: Period, person: str) -> Score | None:
 
 def own_position(client: Client, period: Period, person: str) -> Position | None:
     """Where a person stands in the team they ended the period in; None where the scheme keeps it to itself."""
-    folder = _folder(client, period)
-    if folder is None or client.scheme is None or client.scheme.rankings == "none":
+    folder, scheme = _folder(client, period), scheme_of(client, period, person=person)
+    if folder is None or scheme is None or scheme.rankings == "none":
         return None
     found = json.loads((folder / POSITIONS).read_text(encoding="utf-8")).get(person)
     return Position(**found) if found else None
@@ -57,32 +59,32 @@ def own_position(client: Client, period: Period, person: str) -> Position | None
 
 def _folder(client: Client, period: Period) -> Path | None:
     """Where the scores are kept; made if they are not there yet."""
-    if client.scheme is None or client.data.targets.empty:
+    if client.data.targets.empty or (client.scheme is None and not client.versions):
         return None
-    scheme = hashlib.sha256(client.scheme.model_dump_json().encode()).hexdigest()[:16]
-    folder = client.data.derived / "scores" / f"{period.name}-{scheme}"
+    asked = client.settings.model_dump_json(include={"scheme", "schemes", "window"})
+    folder = client.data.derived / "scores" / f"{period.name}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
     if not (folder / POSITIONS).is_file():
-        _make(client, period, folder)
+        made = known_score(client, period, "person")
+        if made is None:
+            return None
+        _write(made, _positions(client, period), folder)
     return folder
 
 
-def _make(client: Client, period: Period, folder: Path) -> None:
+def _write(made: Score, positions: dict[str, dict[str, int | str | None]], folder: Path) -> None:
     """Each file appears whole, the one that is looked for last: several reports may make the same at once."""
     folder.mkdir(parents=True, exist_ok=True)
-    made = client.score(period=period, level="person")
     for name in FRAMES:
         building = folder / f"{name}.{os.getpid()}.part"
         getattr(made, name).to_parquet(building)
         building.replace(folder / f"{name}.parquet")
     building = folder / f"{POSITIONS}.{os.getpid()}.part"
-    building.write_text(json.dumps(_positions(client, period)), encoding="utf-8")
+    building.write_text(json.dumps(positions), encoding="utf-8")
     building.replace(folder / POSITIONS)
 
 
 def _positions(client: Client, period: Period) -> dict[str, dict[str, int | str | None]]:
     """Person -> what their `Position` says."""
-    if client.scheme is None or client.scheme.rankings == "none":
-        return {}
     found: dict[str, dict[str, int | str | None]] = {}
     for team in client.teams(period):
         members = team_members(client, period, team)

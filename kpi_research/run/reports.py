@@ -22,6 +22,7 @@ from kpi_research.run.job import Job
 from kpi_research.run.on_file import latest_teams
 from kpi_research.run.person_scores import people_in
 from kpi_research.run.settings import ReportSettings
+from kpi_research.run.told import told_fingerprint
 
 EXPORT = "kpi_research.run.export:write_page"
 SAFE_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
@@ -163,14 +164,15 @@ def _report(
     name = f"{place}/{report.notebook}"
     log = out / "logs" / f"{name.replace('/', '-')}.log"
     job = Job(name, notebook, parameters, out / place, log, EXPORT, working_folder=beside)
-    return Report(job, about.level, about.entity_id, about.label[language], _fingerprint(client, job))
+    return Report(job, about.level, about.entity_id, about.label[language], _fingerprint(client, job, period))
 
 
-def _fingerprint(client: Client, job: Job) -> str:
+def _fingerprint(client: Client, job: Job, period: Period) -> str:
     parts = [
         client.data.folder.name,
         code_fingerprint(),
         client.settings.model_dump_json(exclude={"source"}),
+        told_fingerprint(client, period),
         client.scheme.model_dump_json() if client.scheme else "",
         hashlib.sha256(job.notebook.read_bytes()).hexdigest() if job.notebook.is_file() else "",
         bench_digest(client) if job.name.endswith("evidence") else "",

@@ -42,6 +42,18 @@ class Supplied:
 NOTHING_SUPPLIED = Supplied()
 
 
+def supplied_by(client: Client) -> Supplied:
+    """What the client file itself says beyond its scheme."""
+    settings = client.settings
+    goals = {goal.name: (goal.measure, *goal.indicators) for goal in settings.goals} or None
+    return Supplied(
+        versions=client.versions,
+        window=settings.window if settings.schemes else None,
+        goals=goals,
+        business=settings.business,
+    )
+
+
 def lint_client(
     client: Client,
     *,

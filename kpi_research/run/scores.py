@@ -47,6 +47,18 @@ def score_of(client: Client, period: Period, level: Level, entities: Collection[
     return _together([score_by(client, scheme, period, level, own) for scheme, own in groups.values()])
 
 
+def known_score(client: Client, period: Period, level: Level, entities: Collection[str] | None = None) -> Score | None:
+    """The same; None where nothing is scored: no scheme holds for anybody, or there are no targets."""
+    if client.data.targets.empty or (client.scheme is None and not client.versions):
+        return None
+    try:
+        return score_of(client, period, level, entities)
+    except InputError as error:
+        if all(problem.key == "client.no_scheme" for problem in error.problems):
+            return None
+        raise
+
+
 def _entities(client: Client, period: Period, level: Level) -> Collection[str]:
     """Everybody, or every team, that was there in the period."""
     if level == "company":

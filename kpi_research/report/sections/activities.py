@@ -14,6 +14,8 @@ from kpi_research.report.words import listed, period_title, range_of, value_of
 
 SHARE_STEP = 0.01
 FACTS = ["kpi", "code", "gate", "effect", "ci_low", "ci_high", "n_people", "n_periods", "lags"]
+PASSED = ("A", "B")
+"""Letters whose size may be told to everybody."""
 ORDER = "ABCDEFGIRHN"
 """What can be acted upon first, what cannot be judged last."""
 
@@ -93,10 +95,10 @@ def sentence_of(page: PageData, verdict: pd.Series) -> str:
         names = listed((say(f"table.{table}", page.language) for table in absent), page.language)
         return say("activities.no_table", page.language, tables=names)
     sentence = str(verdict[f"sentence_{page.language}"])
-    sized = verdict["code"] == "B" or (verdict["code"] == "C" and page.audience == "analyst")
+    sized = verdict["code"] in PASSED or (verdict["code"] == "C" and page.audience == "analyst")
     if sized:
         sentence += _size(page, verdict)
-    if verdict["code"] == "B":
+    if verdict["code"] in PASSED:
         sentence += _limit(page, verdict["kpi"])
     if verdict["alias_of"]:
         sentence += say("activities.alias", page.language, kpi=page.inline(verdict["alias_of"]))
@@ -121,7 +123,7 @@ def _size(page: PageData, verdict: pd.Series) -> str:
     one = SHARE_STEP if unit == "share" else 1.0
     low, high = verdict["effect_per_unit_low"] * one, verdict["effect_per_unit_high"] * one
     return say(
-        "activities.effect_seen" if verdict["code"] == "B" else "activities.effect",
+        "activities.effect_seen" if verdict["code"] in PASSED else "activities.effect",
         page.language,
         unit=say(f"activities.one.{unit}", page.language),
         lags=int(verdict["lags"]),

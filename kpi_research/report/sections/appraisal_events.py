@@ -22,7 +22,7 @@ SAME_POINTS = 0.05
 
 def build(page: PageData) -> Iterator[Block]:
     """The block of `shown`, where the page was given events."""
-    found: Told | None = getattr(page, "told", None)
+    found = page.told
     if found is not None:
         yield from shown(page, found)
 

@@ -35,7 +35,7 @@ SECOND: Columns = (
 
 def build(page: PageData) -> Iterator[Block]:
     """The blocks of the page's own study."""
-    yield from blocks(page, getattr(page, "deals", None))
+    yield from blocks(page, page.deals)
 
 
 SECTION = Section("deals", build)

@@ -19,12 +19,12 @@ def build(page: PageData) -> Iterator[Block]:
     verdicts = page.study.verdicts
     by_code = {code: list(rows["kpi"]) for code, rows in verdicts.groupby("code")}
     tested = sum(len(kpis) for code, kpis in by_code.items() if code not in UNTESTED)
-    found = "pilot" if "B" in by_code else "watch" if "C" in by_code else "nothing"
+    found = "drives" if "A" in by_code else "pilot" if "B" in by_code else "watch" if "C" in by_code else "nothing"
     kind = found if tested else "untested"
     tone: Tone = "info" if tested else "unknown"
     callout = Callout(
         tone=tone,
-        figure=f"{len(by_code.get('B', []))} / {tested}",
+        figure=f"{len([*by_code.get('A', []), *by_code.get('B', [])])} / {tested}",
         figure_label=say("evidence.figure", page.language),
         stands=_stands(page, by_code),
         why=_why(page, by_code),
@@ -49,7 +49,7 @@ def _stands(page: PageData, by_code: dict[str, list[str]]) -> str:
     )
     found = [
         say(f"evidence.stands.{kind}", page.language, kpis=listed(map(page.inline, by_code[code]), page.language))
-        for code, kind in (("B", "predicts"), ("C", "some"))
+        for code, kind in (("A", "drives"), ("B", "predicts"), ("C", "some"))
         if code in by_code
     ]
     if found:

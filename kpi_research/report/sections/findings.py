@@ -79,7 +79,7 @@ def _overview(page: PageData) -> Block:
         if len(drawn)
         else None,
         notes=(
-            say("findings.note.unit", page.language),
+            say(f"findings.note.unit_{verdicts['effect_unit'].iloc[0]}", page.language),
             say("findings.note.errors", page.language),
             say("findings.note.history", page.language),
             *_changes_of_plan(page),

@@ -26,7 +26,7 @@ DETAILED = 2
 
 def build(page: PageData) -> Iterator[Block]:
     """The blocks of `shown`, where the page was given goals."""
-    view: GoalView | None = getattr(page, "goals", None)
+    view = page.goals
     if view is not None:
         yield from shown(page, view)
 

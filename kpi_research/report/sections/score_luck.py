@@ -19,7 +19,7 @@ from kpi_research.report.words import listed, value_of
 
 def build(page: PageData) -> Iterator[Block]:
     """The block of `shown`, where the page was given luck."""
-    found: ScoreLuck | None = getattr(page, "luck", None)
+    found = page.luck
     if found is not None:
         yield shown(page, found)
 

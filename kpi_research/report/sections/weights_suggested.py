@@ -19,7 +19,7 @@ from kpi_research.report.words import listed, range_of, value_of
 
 def build(page: PageData) -> Iterator[Block]:
     """The block of `shown`, where the page was given weights."""
-    found: WeightAdvice | None = getattr(page, "weights", None)
+    found = page.weights
     if found is not None:
         yield shown(page, found)
 
