@@ -237,8 +237,9 @@ def _models(kind: Any, step: str = "") -> Iterator[tuple[str, type[BaseModel]]]:
     origin, inner = get_origin(kind), get_args(kind)
     if isinstance(kind, type) and issubclass(kind, BaseModel):
         discriminator = kind.model_fields.get("kind")
-        is_variant = discriminator is not None and get_origin(discriminator.annotation) is Literal
-        variant = f" ({get_args(discriminator.annotation)[0]})" if discriminator and is_variant else ""
+        named = get_args(discriminator.annotation) if discriminator else ()
+        is_variant = discriminator is not None and get_origin(discriminator.annotation) is Literal and len(named) == 1
+        variant = f" ({named[0]})" if is_variant else ""
         yield step + variant, kind
     elif origin in (Union, UnionType, Annotated):
         for each in inner:

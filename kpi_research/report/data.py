@@ -9,6 +9,8 @@ from typing import Any, Literal
 
 import pandas as pd
 
+from kpi_research.appraisal.bill import PayView
+from kpi_research.appraisal.early_warning import EarlyWarnings
 from kpi_research.appraisal.events import Told
 from kpi_research.appraisal.luck import ScoreLuck
 from kpi_research.appraisal.scheme import Scheme
@@ -110,6 +112,8 @@ class PageData:
     goals, luck, weights, told
         The entity's goals; how much of its people's scores is luck; weights that would have gone better with results;
         what was said, approved and appealed. None where the report does not show it.
+    warnings, pay
+        What a manager should look at; what the people earn by the client's incentive plan, if it has one.
     bench
         What KPIs of known truth would be called at the client's size; None where that was not simulated.
     funnel
@@ -153,6 +157,8 @@ class PageData:
     luck: ScoreLuck | None = None
     weights: WeightAdvice | None = None
     told: Told | None = None
+    warnings: EarlyWarnings | None = None
+    pay: PayView | None = None
     months: pd.DataFrame = field(default_factory=pd.DataFrame)
     position: Position | None = None
 

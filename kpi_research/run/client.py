@@ -11,6 +11,7 @@ import pandas as pd
 
 from kpi_research.appraisal.goal import check_goals
 from kpi_research.appraisal.goals import base_targets
+from kpi_research.appraisal.incentives import check_plan
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score
 from kpi_research.appraisal.versions import SchemeVersion
@@ -268,6 +269,8 @@ def open_client(path: str | Path, progress: Progress | None = None) -> Client:
         for each in (scheme, *(version.scheme for version in versions)):
             find_kpis(each.kpis if isinstance(each, Scheme) else [], path.name, among=kpis_of(settings))
         check_goals(settings.goals, kpis_of(settings), path.name)
+        if settings.incentives and scheme:
+            check_plan(settings.incentives, scheme, path.name)
     except InputError as error:
         problems += error.problems
     if problems:

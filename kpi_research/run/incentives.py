@@ -22,6 +22,7 @@ from kpi_research.periods import Period, weekly_slices
 from kpi_research.run.customers import team_members
 from kpi_research.run.luck import luck_of
 from kpi_research.run.on_file import latest_teams
+from kpi_research.run.scheme_choice import scheme_of
 from kpi_research.run.scores import score_of
 
 if TYPE_CHECKING:
@@ -62,7 +63,7 @@ def pay_of(
     InputError
         If the client has no scheme; everything that is wrong with the plan or the bases.
     """
-    scheme = client.scheme
+    scheme = scheme_of(client, period, team=team)
     if scheme is None:
         raise InputError(Problem("pay.no_plan", client.path.name))
     check_plan(plan, scheme, client.path.name)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import datetime as dt
 from dataclasses import replace
 from typing import Any
 
 from kpi_research.customers.overview import CustomerValue
+from kpi_research.periods import ONE_DAY, Period
 from kpi_research.report.data import PageData
 from kpi_research.run.bench_file import kept_bench
 from kpi_research.run.change_studies import changes_seen, claims_answered
@@ -15,8 +17,10 @@ from kpi_research.run.deals import deals_of
 from kpi_research.run.funnels import summary_of
 from kpi_research.run.goal_views import goals_of
 from kpi_research.run.luck import luck_of, weights_of
+from kpi_research.run.pay_file import pay_on_file
 from kpi_research.run.settings import Notebook
 from kpi_research.run.told import told_of
+from kpi_research.run.warnings import warnings_of
 
 
 def with_parts(data: PageData, client: Client, report: Notebook) -> PageData:
@@ -32,6 +36,8 @@ def with_parts(data: PageData, client: Client, report: Notebook) -> PageData:
             "luck": luck_of(client, data.period, team) if team or analyst else None,
             "told": told_of(client, data.period, data.level, data.entity_id),
             "deals": deals_of(client, data.period),
+            "warnings": warnings_of(client, _looked_on(client, data.period), team=team) if team else None,
+            "pay": pay_on_file(client, data.period, team) if team else None,
         }
     elif report == "scorecard":
         parts = {"told": told_of(client, data.period, data.level, data.entity_id)}
@@ -44,6 +50,12 @@ def with_parts(data: PageData, client: Client, report: Notebook) -> PageData:
             "weights": weights_of(client, data.period),
         }
     return replace(data, **parts)
+
+
+def _looked_on(client: Client, period: Period) -> dt.date:
+    """The day that warnings are of: of the last period reported that of the latest data, of others their own last."""
+    last = client.reported_quarters()[-1]
+    return client.data.parts.until if period == last else period.end - ONE_DAY
 
 
 def _customers(client: Client, data: PageData, team: str | None) -> CustomerValue | None:

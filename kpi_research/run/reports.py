@@ -20,6 +20,7 @@ from kpi_research.run.client import Client, notebook_folder, project_folder
 from kpi_research.run.code import code_fingerprint
 from kpi_research.run.job import Job
 from kpi_research.run.on_file import latest_teams
+from kpi_research.run.pay_file import pay_digest
 from kpi_research.run.person_scores import people_in
 from kpi_research.run.settings import ReportSettings
 from kpi_research.run.told import told_fingerprint
@@ -173,6 +174,7 @@ def _fingerprint(client: Client, job: Job, period: Period) -> str:
         code_fingerprint(),
         client.settings.model_dump_json(exclude={"source"}),
         told_fingerprint(client, period),
+        pay_digest(client),
         client.scheme.model_dump_json() if client.scheme else "",
         hashlib.sha256(job.notebook.read_bytes()).hexdigest() if job.notebook.is_file() else "",
         bench_digest(client) if job.name.endswith("evidence") else "",

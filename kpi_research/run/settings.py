@@ -14,6 +14,7 @@ from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
 from ruamel.yaml.error import YAMLError
 
 from kpi_research.appraisal.goal import Goal
+from kpi_research.appraisal.incentives import IncentivePlan
 from kpi_research.appraisal.rules import Business
 from kpi_research.appraisal.scheme import TEMPLATES, Scheme, template_names
 from kpi_research.appraisal.versions import ANY_CYCLE, SchemeVersion, Window
@@ -77,6 +78,9 @@ class ClientFile(_Strict):
         What kind of business it is, which decides on the KPIs that fit.
     goals
         What is to be reached, and the KPIs that serve it.
+    incentives, bonus_bases
+        What is paid for which score, and the file of what each person's bonus is reckoned from; managers then see both
+        for their own people.
     changes, claims
         KPIs that were given weight, by team and day; and what somebody says a product has done.
     outcome, predictors
@@ -102,6 +106,8 @@ class ClientFile(_Strict):
     window: Window = ANY_CYCLE
     business: Business | None = None
     goals: list[Goal] = []
+    incentives: IncentivePlan | None = None
+    bonus_bases: str | None = None
     changes: list[ChangeSettings] = []
     claims: list[ClaimSettings] = []
     outcome: str = "signed_amount"

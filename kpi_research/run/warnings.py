@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import datetime as dt
+import hashlib
+import os
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -41,14 +43,7 @@ def warnings_of(
     """
     parts = client.data.parts
     day = min(day or parts.until, parts.until)
-    looks = [pace_looks(client, day), _drop_looks(client, day)]
-    if client.data.funnel is not None:
-        looks.append(waiting(client.data.funnel, parts.roster, day))
-    past = pd.concat([pd.DataFrame(columns=CHECK_COLUMNS), *(each for each, _ in looks)], ignore_index=True)
-    past["day"] = pd.to_datetime(past["day"])
-    past["certain_on"] = pd.to_datetime(past["certain_on"])
-    past["strength"] = past["strength"].astype(float)
-    now = pd.concat([pd.DataFrame(columns=NOW_COLUMNS), *(each for _, each in looks)], ignore_index=True)
+    past, now = _looks(client, day)
     tuned = {
         kind: tune(
             past, kind, false_alarms=false_alarms / len(KINDS),
@@ -60,6 +55,36 @@ def warnings_of(
     people = set(there.loc[there["team_id"] == team if team else slice(None), "person_id"])
     rows = surest(now[now["person_id"].isin(people)], tuned)
     return EarlyWarnings(day, rows, tuned, _silent(client, day, people), false_alarms)
+
+
+def _looks(client: Client, day: dt.date) -> Looks:
+    """Everything of the past that could have been warned of, and everything of today; made once for all teams."""
+    asked = client.settings.model_dump_json(include={"outcome", "predictors", "schemes", "scheme"})
+    folder = client.data.derived / "warnings" / f"{day}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
+    paths = [folder / f"{name}.parquet" for name in ("past", "now")]
+    if not all(path.is_file() for path in paths):
+        folder.mkdir(parents=True, exist_ok=True)
+        for frame, path in zip(_made_looks(client, day), paths, strict=True):
+            building = path.with_suffix(f".{os.getpid()}.part")
+            frame.to_parquet(building)
+            building.replace(path)
+    past, now = (pd.read_parquet(path) for path in paths)
+    return past, now
+
+
+def _made_looks(client: Client, day: dt.date) -> Looks:
+    parts = client.data.parts
+    looks = [pace_looks(client, day), _drop_looks(client, day)]
+    if client.data.funnel is not None:
+        looks.append(waiting(client.data.funnel, parts.roster, day))
+    past = pd.concat([pd.DataFrame(columns=CHECK_COLUMNS), *(each for each, _ in looks)], ignore_index=True)
+    past["day"] = pd.to_datetime(past["day"])
+    past["certain_on"] = pd.to_datetime(past["certain_on"])
+    past["strength"] = past["strength"].astype(float)
+    past["came_true"] = past["came_true"].astype(bool)
+    now = pd.concat([pd.DataFrame(columns=NOW_COLUMNS), *(each for _, each in looks)], ignore_index=True)
+    now["since"] = pd.to_datetime(now["since"])
+    return past, now
 
 
 def _drop_looks(client: Client, day: dt.date) -> Looks:

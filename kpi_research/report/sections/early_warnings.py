@@ -22,9 +22,8 @@ LISTED = 10
 
 def build(page: PageData) -> Iterator[Block]:
     """The blocks of `shown`, where the page was given warnings."""
-    found: EarlyWarnings | None = getattr(page, "warnings", None)
-    if found is not None:
-        yield from shown(page, found)
+    if page.warnings is not None:
+        yield from shown(page, page.warnings)
 
 
 def shown(page: PageData, found: EarlyWarnings) -> Iterator[Block]:

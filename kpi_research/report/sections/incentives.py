@@ -21,9 +21,8 @@ COMPONENTS = ("base", "stretch", "process", "team", "award", "penalty")
 
 def build(page: PageData) -> Iterator[Block]:
     """The blocks of `shown`, where the page was given pay."""
-    view: PayView | None = getattr(page, "pay", None)
-    if view is not None:
-        yield from shown(page, view)
+    if page.pay is not None:
+        yield from shown(page, page.pay)
 
 
 def shown(page: PageData, view: PayView) -> Iterator[Block]:
