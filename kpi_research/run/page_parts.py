@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -12,15 +13,31 @@ from kpi_research.report.data import PageData
 from kpi_research.run.bench_file import kept_bench
 from kpi_research.run.change_studies import changes_seen, claims_answered
 from kpi_research.run.client import Client
-from kpi_research.run.customers import customers_of, team_members
+from kpi_research.run.customers import WITH_CUSTOMERS, customers_of, models_of, team_members
 from kpi_research.run.deals import deals_of
 from kpi_research.run.funnels import summary_of
 from kpi_research.run.goal_views import goals_of
 from kpi_research.run.luck import luck_of, weights_of
 from kpi_research.run.pay_file import pay_on_file
+from kpi_research.run.person_scores import person_scores
 from kpi_research.run.settings import Notebook
+from kpi_research.run.studies import study_of
 from kpi_research.run.told import told_of
 from kpi_research.run.warnings import warnings_of
+
+
+def make_ahead(client: Client, period: Period, notebooks: Collection[str]) -> None:
+    """What several pages share, made once before several processes would make it at the same time."""
+    study_of(client, period)
+    if {"appraisal", "evidence"} & set(notebooks):
+        deals_of(client, period)
+    if set(WITH_CUSTOMERS) & set(notebooks):
+        models_of(client, period)
+    if "appraisal" in notebooks:
+        warnings_of(client, _looked_on(client, period))
+    if "scorecard" in notebooks:
+        for each in (period.shift(-1), period):
+            person_scores(client, each)
 
 
 def with_parts(data: PageData, client: Client, report: Notebook) -> PageData:

@@ -14,14 +14,12 @@ from kpi_research.report.index import IndexEntry, index_html
 from kpi_research.report.words import period_title
 from kpi_research.run.batch import run_jobs
 from kpi_research.run.client import Client
-from kpi_research.run.customers import WITH_CUSTOMERS, models_of
 from kpi_research.run.deliver import hide_folders
 from kpi_research.run.forms import FORM, file_name, form_fingerprint, has_forms, write_form
 from kpi_research.run.job import JobError, JobResult
 from kpi_research.run.manifest import digests, entry_of, is_unchanged, read_entries, write_manifest
-from kpi_research.run.person_scores import person_scores
+from kpi_research.run.page_parts import make_ahead
 from kpi_research.run.reports import Report, languages, reports
-from kpi_research.run.studies import study_of
 
 
 @dataclass(frozen=True)
@@ -82,12 +80,7 @@ def make_site(
 
     results: list[JobResult] = []
     if changed:
-        study_of(client, period)
-        if any(report.job.notebook.stem in WITH_CUSTOMERS for report in changed):
-            models_of(client, period)
-        if any(report.level == "person" for report in changed):
-            for each in (period.shift(-1), period):
-                person_scores(client, each)
+        make_ahead(client, period, {report.job.notebook.stem for report in changed})
         results = run_jobs([report.job for report in changed], executor(), on_done=done)
     results += _make_forms(client, period, out, entries, force=force)
     index = _write_index(client, period, out, list(entries.values()))
