@@ -5,6 +5,7 @@ from conftest import small_tables, write_client
 
 from kpi_research import open_client
 from kpi_research.errors import InputError
+from kpi_research.run.forms import has_forms, signed_forms
 from kpi_research.run.scheme_choice import scheme_of
 
 OWN = "{{name: {name}, label: {{zh: 甲, en: A}}, items: [{{kpi: signed_amount, weight: {amount}}}, {{kpi: nps, weight: {nps}}}]}}"
@@ -81,3 +82,13 @@ def test_a_change_against_the_clients_own_rules_stops_before_anything_runs(tmp_p
     with pytest.raises(InputError) as refused:
         open_client(client_with(tmp_path, SCHEMES.replace(old, new)))
     assert {problem.key for problem in refused.value.problems} == keys
+
+
+def test_the_form_shows_everybody_their_own_scheme(tmp_path):
+    client = open_client(client_with(tmp_path))
+    period = client.known_period("2026Q1")
+    assert has_forms(client, period)
+    weights = {
+        each.form.person_id: [one.item.weight for one in each.form.items] for each in signed_forms(client, period, "en")
+    }
+    assert weights == {"P1": [80, 20], "P2": [60, 40], "P3": [80, 20]}

@@ -16,6 +16,7 @@ from kpi_research.periods import Period
 from kpi_research.report.data import PageData
 from kpi_research.report.html import block_html
 from kpi_research.report.sections.early_warnings import LISTED, shown
+from kpi_research.report.sections.warnings_record import record_of
 from kpi_research.report.tables import block_json
 from kpi_research.run.pace_looks import pace_looks
 from kpi_research.run.warnings import warnings_of
@@ -53,7 +54,7 @@ def page(language: str, audience: str = "manager") -> PageData:
 
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_each_kind_reads_plainly(language):
-    blocks = [*shown(page(language), warned())]
+    blocks = [*shown(page(language), warned()), record_of(page(language), warned())]
     for block in blocks:
         words = " ".join([block.title, *block.text, *block.notes])
         assert not BROKEN.search(words)
@@ -68,7 +69,7 @@ def test_how_sure_is_counted_not_claimed():
     said = next(iter(shown(page("en"), warned()))).text
     assert "of 20 such warnings in the past, 14 came true (the target was missed)" in said[1]
     assert "there were only 2 such warnings" in said[2]
-    notes = [*shown(page("en"), warned())][1].notes
+    notes = record_of(page("en"), warned()).notes
     assert "Sudden drop" in notes[0]
 
 

@@ -13,7 +13,8 @@ import pandas as pd
 
 from kpi_research.appraisal.form import forms_of
 from kpi_research.appraisal.goals import base_targets
-from kpi_research.appraisal.scheme import Rater
+from kpi_research.appraisal.scheme import Rater, Scheme
+from kpi_research.appraisal.score import Score
 from kpi_research.language import Language, say
 from kpi_research.periods import Period
 from kpi_research.report.score_words import Words
@@ -23,6 +24,7 @@ from kpi_research.run.code import code_fingerprint
 from kpi_research.run.form_sheets import Signed, write_forms
 from kpi_research.run.on_file import latest_teams
 from kpi_research.run.person_scores import people_in, person_scores
+from kpi_research.run.scheme_choice import schemes_of
 from kpi_research.run.scores import ratings_in
 
 FORM = "appraisal_form"
@@ -32,7 +34,7 @@ FORM = "appraisal_form"
 def has_forms(client: Client, period: Period) -> bool:
     """Whether anybody can be scored in a period: there is a scheme, a target of a person, and the quarter is over."""
     targets = client.data.targets
-    if client.scheme is None or targets.empty or period not in client.periods("quarter"):
+    if (client.scheme is None and not client.versions) or targets.empty or period not in client.periods("quarter"):
         return False
     return bool(((targets["scope"] == "person") & (targets["period"] == period.name)).any())
 
@@ -61,13 +63,16 @@ def write_form(client: Client, period: Period, language: Language, path: Path) -
 
 def signed_forms(client: Client, period: Period, language: Language) -> list[Signed]:
     """Forms of those who worked in a team in the period, by team and name; none where nothing is scored."""
-    score, scheme = person_scores(client, period), client.scheme
-    if score is None or scheme is None:
+    score = person_scores(client, period)
+    if score is None:
         return []
     teams = latest_teams(client.data.parts, period)
-    forms = forms_of(
-        score, scheme, client.kpis, stretch=_stretch(client, period, teams), marks=_marks(ratings_in(client, period))
-    )
+    marks = _marks(ratings_in(client, period))
+    forms = [
+        form
+        for scheme, own in _by_scheme(client, period, score)
+        for form in forms_of(own, scheme, client.kpis, stretch=_stretch(client, period, teams, scheme), marks=marks)
+    ]
     names, roles = _column(client.data.people, "person_id", "name"), _column(client.data.people, "person_id", "role")
     called = _column(client.data.teams, "team_id", "name")
     shown = period_title(period, language)
@@ -92,7 +97,21 @@ def form_fingerprint(client: Client, period: Period, language: Language) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 
-def _stretch(client: Client, period: Period, teams: Mapping[str, str]) -> dict[tuple[str, str], float]:
+def _by_scheme(client: Client, period: Period, score: Score) -> list[tuple[Scheme, Score]]:
+    """The scores of those who are appraised by the same scheme."""
+    people = sorted(score.totals["entity_id"].astype(str))
+    held: dict[str, tuple[Scheme, list[str]]] = {}
+    for person, scheme in zip(people, schemes_of(client, period, [(None, each) for each in people]), strict=True):
+        if scheme is not None:
+            held.setdefault(scheme.model_dump_json(), (scheme, []))[1].append(person)
+    frames = (score.rows, score.totals, score.adjustments)
+    return [
+        (scheme, Score(*(frame[frame["entity_id"].isin(own)].reset_index(drop=True) for frame in frames)))
+        for scheme, own in held.values()
+    ]
+
+
+def _stretch(client: Client, period: Period, teams: Mapping[str, str], scheme: Scheme) -> dict[tuple[str, str], float]:
     """(person, kpi) -> stretch target, the team's where the scheme takes the team's figure."""
     targets = client.data.targets
     if targets.empty or "stretch" not in targets:
@@ -100,7 +119,7 @@ def _stretch(client: Client, period: Period, teams: Mapping[str, str]) -> dict[t
     stretched = targets.assign(base=targets["stretch"].astype(float))
     found = base_targets(stretched, period, "person")
     of_teams = base_targets(stretched, period, "team")
-    shared = [item.kpi for item in client.scheme.items if item.scope == "team"] if client.scheme else []
+    shared = [item.kpi for item in scheme.items if item.scope == "team"]
     own = {key: value for key, value in found.items() if key[1] not in shared}
     taken = {(person, kpi): of_teams.get((team, kpi), np.nan) for person, team in teams.items() for kpi in shared}
     return own | taken

@@ -15,6 +15,7 @@ from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.panel import panel
 from kpi_research.periods import Period, as_intervals, weekly_slices
 from kpi_research.run.customers import team_members
+from kpi_research.run.scheme_choice import scheme_of
 from kpi_research.run.scores import score_of
 from kpi_research.run.studies import study_of
 
@@ -35,15 +36,15 @@ def luck_of(client: Client, period: Period, team: str | None = None) -> ScoreLuc
     team
         The whole company without it.
     """
-    members = team_members(client, period, team)
-    if client.scheme is None or not members:
+    members, scheme = team_members(client, period, team), scheme_of(client, period, team=team)
+    if scheme is None or not members:
         return None
     before = period.shift(-1)
     known = before in client.periods(period.grain)
     return score_luck(
         _scored(client, period, members),
         _scored(client, before, members) if known else None,
-        client.scheme,
+        scheme,
         client.kpis,
         rng=np.random.default_rng(SEED),
     )
@@ -61,7 +62,7 @@ def weights_of(client: Client, period: Period) -> WeightAdvice | None:
     Only KPIs that a person has an own figure for by a plain rule move: those of the team, those that raters give and
     those with steps over the value keep their weight.
     """
-    scheme = client.scheme
+    scheme = scheme_of(client, period)
     quarters = [quarter for quarter in client.periods("quarter") if quarter.end <= period.end]
     if scheme is None or not quarters:
         return None

@@ -12,7 +12,7 @@ from kpi_research.appraisal.early_warning import EarlyWarnings
 from kpi_research.language import say
 from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
 from kpi_research.report.data import PageData
-from kpi_research.report.format import format_day, is_missing
+from kpi_research.report.format import format_day
 from kpi_research.report.page import Section
 from kpi_research.report.words import listed, value_of
 
@@ -46,7 +46,6 @@ def shown(page: PageData, found: EarlyWarnings) -> Iterator[Block]:
         facts={"day": found.day.isoformat(), "warnings": found.rows.to_dict("records"), "silent": list(found.silent)},
         status="warning" if len(found.rows) or found.silent else "ok",
     )
-    yield _worth(page, found)
 
 
 SECTION = Section("early_warnings", build)
@@ -104,36 +103,6 @@ def _row(page: PageData, row: pd.Series) -> dict[str, Any]:
         "about": about,
         "since": row["since"],
     }
-
-
-def _worth(page: PageData, found: EarlyWarnings) -> Block:
-    language = page.language
-    units: dict[str, ColumnFormat] = {
-        "kind": "text", "warned": "count", "came_true": "count", "cases": "count", "foreseen": "count",
-        "lead_days": "days",
-    }  # fmt: skip
-    frame = pd.DataFrame(
-        {"kind": say(f"warn.kind.{kind}", language)}
-        | {key: getattr(tuned, key) for key in ("warned", "came_true", "cases", "foreseen", "lead_days")}
-        for kind, tuned in found.tuned.items()
-    )
-    by_default = [say(f"warn.kind.{kind}", language) for kind, tuned in found.tuned.items() if tuned.basis == "default"]
-    notes = [say("warn.worth.note", language)]
-    if by_default:
-        notes.insert(0, say("warn.worth.default", language, kinds=listed(by_default, language)))
-    columns = tuple(ColumnView(key, say(f"warn.column.{key}", language), unit) for key, unit in units.items())
-    return Block(
-        "early_warnings_worth",
-        say("warn.worth.title", language),
-        text=(say("warn.worth.lead", language, budget=f"{found.false_alarms:g}"),),
-        table=DataTable(frame, columns, say("warn.worth.caption", language)),
-        notes=tuple(notes),
-        facts={
-            kind: {"threshold": tuned.threshold, "basis": tuned.basis, "manager_months": tuned.manager_months,
-                   "false_alarms": None if is_missing(tuned.false_alarms) else tuned.false_alarms}
-            for kind, tuned in found.tuned.items()
-        },
-    )  # fmt: skip
 
 
 def _name(page: PageData, person: str) -> str:
