@@ -20,7 +20,8 @@ from kpi_research.report.sections.scheme_rules import MOST_SHOWN, block_of
 from kpi_research.run.checkup import checkup, print_checkup
 from kpi_research.run.client import open_client
 from kpi_research.run.pages import open_page
-from kpi_research.run.schemes import LINT_COLUMNS, Supplied, lint_client, resolved
+from kpi_research.run.scheme_choice import resolved
+from kpi_research.run.schemes import LINT_COLUMNS, Supplied, lint_client
 
 
 @pytest.fixture(scope="module")

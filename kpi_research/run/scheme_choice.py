@@ -20,23 +20,32 @@ if TYPE_CHECKING:
 
 
 def read_versions(settings: ClientFile, path: Path | None = None) -> tuple[SchemeVersion, ...]:
-    """The versions of a client's schemes, with templates read in place of their names.
+    """The versions of a client's schemes, held to its own rules for changes.
 
     Raises
     ------
     InputError
-        For every name that is no template, and every change that breaks the client's own rules for changes.
+        For every name that is no template; for every change that breaks the rules.
+    """
+    found = resolved(settings.schemes, path)
+    cycles = [version.scheme.cycle for version in found if isinstance(version.scheme, Scheme)]
+    if cycles:
+        changes(found, settings.window, cycles[0], fiscal_year_starts=settings.fiscal_year_starts)
+    return found
+
+
+def resolved(versions: Sequence[SchemeVersion], path: Path | None = None) -> tuple[SchemeVersion, ...]:
+    """The versions with templates read in place of their names.
+
+    Raises
+    ------
+    InputError
+        For every name that is no template.
     """
     found, problems = [], []
-    for version in settings.schemes:
+    for version in versions:
         try:
             found.append(version.model_copy(update={"scheme": read_scheme(version.scheme, path)}))
-        except InputError as error:
-            problems += error.problems
-    if not problems and found:
-        try:
-            cycle = next(version.scheme.cycle for version in found if isinstance(version.scheme, Scheme))
-            changes(found, settings.window, cycle, fiscal_year_starts=settings.fiscal_year_starts)
         except InputError as error:
             problems += error.problems
     if problems:

@@ -19,8 +19,8 @@ CHANGES = {"ratio": "change", "last_week": "last_week_change", "earlier": "earli
 Columns = tuple[tuple[str, Unit], ...]
 PLAIN: Columns = (("deals", "count"), ("change", "share"), ("says", "text"))
 DETAIL: Columns = (
-    ("deals", "count"), ("change", "share"), ("earlier_change", "share"), ("lost_change", "share"), ("p", "probability"),
-    ("q", "probability"), ("mde", "share"), ("says", "text"),
+    ("deals", "count"), ("change", "share"), ("earlier_change", "share"), ("lost_change", "share"),
+    ("p", "probability"), ("q", "probability"), ("mde", "share"), ("says", "text"),
 )  # fmt: skip
 LANDMARK: Columns = (
     ("deals", "count"), ("wins", "count"), ("change", "share"), ("p", "probability"), ("q", "probability"),
