@@ -105,6 +105,9 @@ def parser(language: Language) -> argparse.ArgumentParser:
     bench.add_argument("--seed", type=_positive, default=1, metavar="N", help=help_of("seed"))
     bench.add_argument("--world", choices=WORLDS, default="published", help=help_of("world"))
     bench.add_argument("--json", action="store_true", help=help_of("json"))
+    goals = command("goals", _goals)
+    goals.add_argument("client", type=Path, help=help_of("client"))
+    goals.add_argument("--out", type=Path, metavar="FILE", help=help_of("goals_out"))
     _add_closing(command, help_of)
     listing = command("list", _list)
     listing.add_argument("what", choices=LISTED, help=help_of("what"))
@@ -239,6 +242,18 @@ def _diff(given: argparse.Namespace, language: Language) -> int:
         from kpi_research.run.comparing_terminal import print_comparison
 
         print_comparison(found, language)
+    return OK
+
+
+def _goals(given: argparse.Namespace, language: Language) -> int:
+    from kpi_research.run.goal_targets import print_split, split_goals, write_goals
+
+    print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
+    client, splits = split_goals(given.client, _say_copied)
+    if given.out:
+        write_goals(client, splits, given.out)
+    for split in splits:
+        print_split(client, split, language, given.out)
     return OK
 
 

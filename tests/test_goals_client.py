@@ -200,3 +200,17 @@ def test_no_chance_is_named_without_what_it_rests_on(pages):
     )
     (block,) = shown(page, GoalView((done,), pd.DataFrame()))
     assert any("may be too high" in note for note in block.notes)
+
+
+def test_the_command_splits_the_client_files_goals_and_writes_them(small_client, tmp_path, capsys):
+    from kpi_research import cli
+
+    out = tmp_path / "made" / "targets.csv"
+    assert cli.main(["goals", str(small_client)]) == 2 and "goals" in capsys.readouterr().err
+    goal = "goals:\n  - {name: next, label: {zh: 明年, en: Next year}, measure: signed_amount, period: '2027', base: 1200001}\n"
+    small_client.write_text(small_client.read_text(encoding="utf-8") + goal, encoding="utf-8")
+    assert cli.main(["goals", str(small_client), "--out", str(out)]) == 0
+    assert "1,200,001" in capsys.readouterr().out
+    written = pd.read_csv(out)
+    months = written[(written["scope"] == "person") & written["period"].str.fullmatch(r"2027-\d\d")]
+    assert months["base"].sum() == 1200001 and set(written["version"]) == {"next"}
