@@ -121,6 +121,12 @@ def test_every_letter_has_its_gate_and_what_is_only_observed_never_drives():
     assert found == set(CODES) - {"A"}, "nothing observational is ever a driver"
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_panel_that_counts_no_records_does_not_print_nan(language):
+    told = sentence(Verdict("I", "vanishes"), dataclasses.replace(ENOUGH, late_share=np.nan), Plan(), language)
+    assert "nan" not in told
+
+
 @pytest.mark.parametrize("name", ["has_records", "lead_p", "gain_p", "same_sign"])
 def test_without_any_one_of_its_gates_nothing_predicts(name):
     nothing = {"has_records": False, "same_sign": None}.get(name, np.nan)

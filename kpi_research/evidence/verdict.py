@@ -197,7 +197,7 @@ def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Languag
         "min_people": str(plan.min_people),
         "min_periods": str(plan.min_periods),
         "min_coverage": f"{plan.min_coverage:.0%}",
-        "late_share": f"{evidence.late_share:.0%}",
+        "late_share": _late(evidence, language),
         "left": f"{max(0.0, evidence.left_on_file):.0%}",
         "gain": f"{_less_error(evidence.r2_oos):.1%}",
         "between": say(f"verdict.between.{'up' if evidence.between_effect > 0 else 'down'}", language),
@@ -205,6 +205,13 @@ def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Languag
     }
     in_shares = evidence.effect_unit == "share" and (verdict.code, verdict.gate) in TOLD_IN_SHARES
     return say(f"verdict.{verdict.code}.{verdict.gate}{'_share' if in_shares else ''}", language, **values)
+
+
+def _late(evidence: Evidence, language: Language) -> str:
+    """Share of late records; a panel that does not count its records cannot tell."""
+    if math.isnan(evidence.late_share):
+        return say("verdict.uncounted", language)
+    return f"{evidence.late_share:.0%}"
 
 
 def _less_error(r2_oos: float) -> float:
