@@ -61,7 +61,7 @@ def test_each_kind_reads_plainly(language):
         assert not JARGON.search(words)
         assert "<b>王芳" not in block_html(block, language, currency="CNY")
         assert block_json(block, language, currency="CNY")["name"] == block.name
-    assert len(blocks[0].text) == 1 + len(ROWS) + 1
+    assert len(blocks[0].text) == 1 + len(ROWS) + 2, "the lead, each warning, what is not warned of, who is silent"
     assert blocks[0].status == "warning"
 
 
@@ -76,7 +76,7 @@ def test_how_sure_is_counted_not_claimed():
 def test_no_more_are_told_than_there_may_be_false_alarms():
     many = [("stall", "P1", "报价", f"O{number}", SINCE, 1.7, 70.0, 42.0, None, None, 1.0) for number in range(40)]
     block = next(iter(shown(page("en"), warned(many, silent=(), false_alarms=2.0))))
-    assert len(block.text) == 3
+    assert len(block.text) == 4
     assert "40 things" in block.text[0]
     assert len(block.table.frame) == LISTED
 

@@ -61,6 +61,9 @@ def _sentences(page: PageData, found: EarlyWarnings) -> Iterator[str]:
     for _, row in found.told.iterrows():
         kind = cast(Kind, row["kind"])
         yield " ".join([_said(page, row), _sure(page, found, kind), say(f"warn.do.{kind}", language)])
+    cases, foreseen = (sum(getattr(each, name) for each in found.tuned.values()) for name in ("cases", "foreseen"))
+    if count and cases:
+        yield say("warn.not_all", language, cases=f"{cases:,.0f}", foreseen=f"{foreseen:,.0f}")
     if found.silent:
         names = listed([_name(page, person) for person in found.silent], language)
         yield say("warn.silent", language, names=names)

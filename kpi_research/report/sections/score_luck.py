@@ -30,7 +30,8 @@ def shown(page: PageData, found: ScoreLuck) -> Block:
     if reason:
         text = say(f"luck.unknown.{reason}", page.language, count=found.reliability.n_people)
         return Block("score_luck", title, text=(text,), facts=_facts(found), status="no_data")
-    named, ranked = _may_name(page), _may_rank(page)
+    # where all may be luck there is no order to show
+    named, ranked = _may_name(page), _may_rank(page) and found.reliability.low > 0
     frame = _frame(page, found, ranked)
     table = DataTable(frame, tuple(_columns(page, ranked)), say("luck.caption", page.language))
     places = say("luck.figure", page.language)
@@ -74,12 +75,18 @@ def _sentences(page: PageData, found: ScoreLuck, named: bool, ranked: bool) -> I
     yield _first(page, found, unclear)
     if ranked:
         yield _sides(page, found)
-    if found.moves.stays_first < 1:
-        yield say("luck.weights", language, times=tenths(found.moves.stays_first))
-    elif found.moves.stays_first == 1:
-        yield say("luck.weights_firm", language)
+    if not unclear:
+        yield from _weights(page, found)
     if named:
         yield from _progress(page, found)
+
+
+def _weights(page: PageData, found: ScoreLuck) -> Iterator[str]:
+    """Whether other usual weights would put somebody else first."""
+    if found.moves.stays_first < 1:
+        yield say("luck.weights", page.language, times=tenths(found.moves.stays_first))
+    elif found.moves.stays_first == 1:
+        yield say("luck.weights_firm", page.language)
 
 
 def _first(page: PageData, found: ScoreLuck, unclear: bool) -> str:
@@ -151,7 +158,8 @@ def _notes(page: PageData, found: ScoreLuck, named: bool, ranked: bool) -> Itera
         yield say("luck.note.other_kpis", page.language)
     if named:
         yield say("luck.note.shrunk", page.language)
-        yield say("luck.note.places" if ranked else "luck.note.no_order", page.language)
+        order = "places" if ranked else "no_order" if not _may_rank(page) else "no_order_luck"
+        yield say(f"luck.note.{order}", page.language)
     if len(found.given.people) < len(found.moves.people):
         yield say("luck.note.left_out", page.language, count=len(found.moves.people) - len(found.given.people))
 
