@@ -211,3 +211,11 @@ def test_what_must_be_there_is_there():
     assert not [
         name for name in kept if name.startswith(("data/raw/", "data/interim/", "reports/")) and "README" not in name
     ]
+
+
+def test_every_demand_of_the_articles_is_in_the_table_with_a_test_that_is_there():
+    text = (ROOT / "docs" / "requirements.md").read_text(encoding="utf-8")
+    counts = {"GD": 11, "W": 13, "A": 7, "I": 10, "N": 10}
+    wanted = {f"{group}{number:02d}" for group, count in counts.items() for number in range(1, count + 1)}
+    assert wanted <= set(re.findall(r"\b(?:GD|W|A|I|N)\d\d\b", text))
+    assert not [name for name in re.findall(r"test_\w+\.py", text) if not (ROOT / "tests" / name).is_file()]
