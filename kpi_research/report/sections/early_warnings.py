@@ -12,7 +12,7 @@ from kpi_research.appraisal.early_warning import EarlyWarnings
 from kpi_research.language import say
 from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
 from kpi_research.report.data import PageData
-from kpi_research.report.format import format_day
+from kpi_research.report.format import format_day, is_missing
 from kpi_research.report.page import Section
 from kpi_research.report.words import listed, value_of
 
@@ -87,7 +87,10 @@ def _said(page: PageData, row: pd.Series) -> str:
         "high": value_of(page, row["high"], unit),
         "amount": value_of(page, row["amount"], "money"),
     }
-    return say(f"warn.said.{kind}", page.language, **values)
+    said = say(f"warn.said.{kind}", page.language, **values)
+    if kind == "stall" and not is_missing(row["amount"]):
+        said += (" " if page.language == "en" else "") + say("warn.amount", page.language, amount=values["amount"])
+    return said
 
 
 def _sure(page: PageData, found: EarlyWarnings, kind: Kind) -> str:
