@@ -88,8 +88,18 @@ def _row(page: PageData, one: Standing) -> dict[str, Any]:
         **figures,
         **{f"{key}_format": unit for key in figures},
         "chance": _chance(page, one, one.base_chance),
-        "stretch_chance": _chance(page, one, one.stretch_chance),
+        "stretch_chance": _stretch(page, one),
     }
+
+
+def _stretch(page: PageData, one: Standing) -> str:
+    """The stretch target and its chance; empty where there is none."""
+    chance = _chance(page, one, one.stretch_chance)
+    if not chance:
+        return ""
+    return say(
+        "goals.stretch", page.language, target=value_of(page, one.stretch, page.kpis[one.kpi].unit), chance=chance
+    )
 
 
 def _chance(page: PageData, one: Standing, chance: Chance) -> str:
