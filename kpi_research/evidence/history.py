@@ -27,13 +27,18 @@ def confirmed(now: Study, before: Study | None) -> Study:
     """
     earlier = set() if before is None else set(before.verdicts.loc[before.verdicts["code"].isin(["B"]), "kpi"])
     is_new = now.verdicts["code"].isin(["B"]) & ~now.verdicts["kpi"].isin(earlier)
-    if not is_new.any():
+    return relabelled(now, is_new, NEW)
+
+
+def relabelled(now: Study, which: pd.Series, verdict: Verdict) -> Study:
+    """The study with another verdict, and its sentences, for some rows of its verdicts."""
+    if not which.any():
         return now
     verdicts = now.verdicts.copy()
-    verdicts.loc[is_new, ["code", "gate"]] = [NEW.code, NEW.gate]
+    verdicts.loc[which, ["code", "gate"]] = [verdict.code, verdict.gate]
     for language in LANGUAGES:
-        told = [sentence(NEW, evidence_of(row), now.plan, language) for _, row in verdicts[is_new].iterrows()]
-        verdicts.loc[is_new, f"sentence_{language}"] = told
+        told = [sentence(verdict, evidence_of(row), now.plan, language) for _, row in verdicts[which].iterrows()]
+        verdicts.loc[which, f"sentence_{language}"] = told
     return replace(now, verdicts=verdicts)
 
 
