@@ -25,6 +25,10 @@ LISTED = ("kpis", "presets", "rules", "schemes", "sections")
 DEMO_QUARTERS = 2
 
 
+Command = Callable[[str, Callable[[argparse.Namespace, Language], int]], argparse.ArgumentParser]
+"""Adds a command by its name and what it does."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command.
 
@@ -99,27 +103,29 @@ def parser(language: Language) -> argparse.ArgumentParser:
     for made in (demo, run):
         made.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help=help_of("jobs"))
         made.add_argument("--force", action="store_true", help=help_of("force"))
-    bench = command("bench", _bench)
-    bench.add_argument("client", type=Path, help=help_of("client"))
-    bench.add_argument("--draws", type=_positive, default=200, metavar="N", help=help_of("draws"))
-    bench.add_argument("--seed", type=_positive, default=1, metavar="N", help=help_of("seed"))
-    bench.add_argument("--world", choices=WORLDS, default="published", help=help_of("world"))
-    bench.add_argument("--json", action="store_true", help=help_of("json"))
-    goals = command("goals", _goals)
-    goals.add_argument("client", type=Path, help=help_of("client"))
-    goals.add_argument("--out", type=Path, metavar="FILE", help=help_of("goals_out"))
-    _add_closing(command, help_of)
+    _add_bench(command, help_of)
+    _add_settled(command, help_of)
     listing = command("list", _list)
     listing.add_argument("what", choices=LISTED, help=help_of("what"))
     listing.add_argument("--json", action="store_true", help=help_of("json"))
     return top
 
 
-def _add_closing(
-    command: Callable[[str, Callable[[argparse.Namespace, Language], int]], argparse.ArgumentParser],
-    help_of: Callable[[str], str],
-) -> None:
-    """The commands of what is settled: closing a period, and comparing two."""
+def _add_bench(command: Command, help_of: Callable[[str], str]) -> None:
+    """The command that says what verdicts are worth."""
+    bench = command("bench", _bench)
+    bench.add_argument("client", type=Path, help=help_of("client"))
+    bench.add_argument("--draws", type=_positive, default=200, metavar="N", help=help_of("draws"))
+    bench.add_argument("--seed", type=_positive, default=1, metavar="N", help=help_of("seed"))
+    bench.add_argument("--world", choices=WORLDS, default="published", help=help_of("world"))
+    bench.add_argument("--json", action="store_true", help=help_of("json"))
+
+
+def _add_settled(command: Command, help_of: Callable[[str], str]) -> None:
+    """The commands of what is settled: goals, closing a period, and comparing two."""
+    goals = command("goals", _goals)
+    goals.add_argument("client", type=Path, help=help_of("client"))
+    goals.add_argument("--out", type=Path, metavar="FILE", help=help_of("goals_out"))
     close = command("close", _close)
     close.add_argument("client", type=Path, help=help_of("client"))
     close.add_argument("--period", required=True, help=help_of("closed_quarter"))
@@ -199,11 +205,7 @@ def _check(given: argparse.Namespace, language: Language) -> int:
 
     print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
     found = checkup(given.client, _say_copied)
-    if given.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))  # noqa: T201
-    else:
-        print_checkup(found, language)
-    return OK
+    return _shown(given, found, lambda: print_checkup(found, language))
 
 
 def _bench(given: argparse.Namespace, language: Language) -> int:
@@ -211,11 +213,7 @@ def _bench(given: argparse.Namespace, language: Language) -> int:
 
     print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
     found = bench_client(given.client, given.draws, language, seed=given.seed, kind=given.world, progress=_say_copied)
-    if given.json:
-        print(json.dumps(found.as_dict(), ensure_ascii=False, indent=1))  # noqa: T201
-    else:
-        print_bench(found, language)
-    return OK
+    return _shown(given, found.as_dict(), lambda: print_bench(found, language))
 
 
 def _close(given: argparse.Namespace, language: Language) -> int:
@@ -225,24 +223,15 @@ def _close(given: argparse.Namespace, language: Language) -> int:
     print(say("cli.reading", language, client=given.client.name), file=sys.stderr)  # noqa: T201
     client = open_client(given.client, _say_copied)
     done = close_period(client, given.period, by=given.by, reason=given.reason)
-    if given.json:
-        print(json.dumps(done.as_dict(), ensure_ascii=False, indent=1))  # noqa: T201
-    else:
-        print_closing(done, language)
-    return OK
+    return _shown(given, done.as_dict(), lambda: print_closing(done, language))
 
 
 def _diff(given: argparse.Namespace, language: Language) -> int:
     from kpi_research.run.comparing import compare, folder_of
+    from kpi_research.run.comparing_terminal import print_comparison
 
     found = compare(folder_of(given.before), folder_of(given.after))
-    if given.json:
-        print(json.dumps(found, ensure_ascii=False, indent=1))  # noqa: T201
-    else:
-        from kpi_research.run.comparing_terminal import print_comparison
-
-        print_comparison(found, language)
-    return OK
+    return _shown(given, found, lambda: print_comparison(found, language))
 
 
 def _goals(given: argparse.Namespace, language: Language) -> int:
@@ -261,10 +250,15 @@ def _list(given: argparse.Namespace, language: Language) -> int:
     from kpi_research.run.listing import listing, print_listing
 
     rows = listing(given.what)
+    return _shown(given, rows, lambda: print_listing(given.what, rows, language))
+
+
+def _shown(given: argparse.Namespace, found: Any, for_people: Callable[[], None]) -> int:
+    """What was found, as JSON where that was asked for."""
     if given.json:
-        print(json.dumps(rows, ensure_ascii=False, indent=1))  # noqa: T201
+        print(json.dumps(found, ensure_ascii=False, indent=1))  # noqa: T201
     else:
-        print_listing(given.what, rows, language)
+        for_people()
     return OK
 
 

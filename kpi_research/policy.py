@@ -11,6 +11,12 @@ MIN_PLANS = 1
 MIN_PEOPLE_IN_GROUP = 2
 """A team of one is its only member: its page says so and shows no comparison between people."""
 
+MEASURED = ("ok", "partial")
+"""Statuses of a KPI that come with a value; every other one says why there is none."""
+
+LEAST_LIKELY, MOST_LIKELY = 0.2, 0.9
+"""A target that is reached less often asks for too much, one that is reached more often for nothing (rule S22)."""
+
 MIN_SCORED_WEIGHT = 0.6
 """A total is given only when KPIs with at least this share of the weight could be measured."""
 

@@ -3,6 +3,7 @@
 import pytest
 from conftest import small_tables, write_client
 
+from kpi_research import cli
 from kpi_research.errors import InputError
 from kpi_research.language import LANGUAGES
 from kpi_research.report.page import build, sections
@@ -82,3 +83,34 @@ def test_what_is_wrong_with_the_bases_is_said(asking, text, told):
         path.write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=told):
         open_page(asking, period="2026Q1", team="T01")
+
+
+def test_everything_that_is_asked_for_wrongly_is_said_at_once_and_nothing_is_made(asking, capsys):
+    wrong = ASKED.replace("{T01: 2025-10-01}", "{T0l: 2025-10-01, T01: someday}").replace(
+        "before: 2025H1", "before: 2025Q1"
+    )
+    text = asking.read_text(encoding="utf-8").replace(ASKED, wrong)
+    asking.write_text(text, encoding="utf-8")
+    (asking.parent / "bases.csv").write_text("person_id,bonus_base\nP1,1\nP1,2\n", encoding="utf-8")
+    for command in (["check", str(asking)], ["run", str(asking)]):
+        assert cli.main(command) == 2
+        said = capsys.readouterr().err
+        assert all(each in said for each in ("T0l", "someday", "2025Q1", "P1")), said
+    assert not list(asking.parent.parent.glob("reports/**/*.html"))
+
+
+def test_a_change_in_a_team_without_people_leaves_the_other_teams_standing(asking):
+    text = asking.read_text(encoding="utf-8").replace("{T01: 2025-10-01}", "{T01: 2025-10-01, T03: 2025-10-01}")
+    asking.write_text(text, encoding="utf-8")
+    ((effect, _),) = open_page(asking, period="2026Q1", audience="analyst").data.changes
+    assert set(effect.change.starts) == {"T01"}
+
+
+def test_what_a_kpi_weighs_in_the_scheme_stands_beside_its_verdict(asking):
+    items = "[{kpi: signed_amount, weight: 70}, {kpi: visits, weight: 30}]"
+    own = f"scheme: {{name: own, label: {{zh: 甲, en: A}}, items: {items}}}"
+    (plain,) = blocks_of(open_page(asking, period="2026Q1", team="T01"), "activities")
+    asking.write_text(asking.read_text(encoding="utf-8").replace("scheme: saas_2025", own), encoding="utf-8")
+    (weighed,) = blocks_of(open_page(asking, period="2026Q1", team="T01"), "activities")
+    assert "weight" not in [column.key for column in plain.table.columns]
+    assert weighed.table.frame.set_index("kpi")["weight"].dropna().to_dict() == {"visits": 0.3}

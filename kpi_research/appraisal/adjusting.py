@@ -13,9 +13,9 @@ import pandas as pd
 
 from kpi_research.appraisal.attainment import FloatArray
 from kpi_research.appraisal.scheme import Adjustment, Scheme
+from kpi_research.policy import MEASURED
 
 ADJUSTMENT_COLUMNS = ["entity_id", "kpi", "effect", "value", "limit", "points", "score_at_most", "status"]
-MEASURED = ("ok", "partial")
 WHOLE = 1e-9
 """Of a step of `per`; sums of decimals fall short of a whole step by less."""
 

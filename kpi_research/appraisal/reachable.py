@@ -17,14 +17,12 @@ import numpy.typing as npt
 from scipy import linalg
 
 from kpi_research.kpis.definition import Direction
-from kpi_research.policy import INTERVAL_LEVEL
+from kpi_research.policy import INTERVAL_LEVEL, LEAST_LIKELY, MOST_LIKELY
 
 LEAST_PERIODS = 8
 """Past periods under which no probability is named."""
 LEAST_BUSY = 6
 """Of them, those with any result."""
-TOO_HIGH, TOO_LOW = 0.2, 0.9
-"""A base target that is reached less often than the first is out of reach, more often than the second is none."""
 DRAWS = 4000
 """A probability then moves by less than one point from seed to seed."""
 WANDERING = (0.0, 0.01, 0.05, 0.2, 1.0)
@@ -87,7 +85,7 @@ class Chance:
     periods
         Past periods that it rests on.
     flag
-        `too_high` (under `TOO_HIGH`), `too_low` (over `TOO_LOW`), `fair`, `unknown`.
+        `too_high` (under `LEAST_LIKELY`), `too_low` (over `MOST_LIKELY`), `fair`, `unknown`.
     """
 
     target: float
@@ -178,7 +176,7 @@ def chance_of(
     total, half = so_far + found.draws, 0.5 if whole else 0.0
     reached = total >= target - half if direction == "up" else total <= target + half
     probability = float(reached.mean())
-    flag: Flag = "too_high" if probability < TOO_HIGH else "too_low" if probability > TOO_LOW else "fair"
+    flag: Flag = "too_high" if probability < LEAST_LIKELY else "too_low" if probability > MOST_LIKELY else "fair"
     return Chance(target, probability, found.periods, flag)
 
 

@@ -11,9 +11,8 @@ from kpi_research.appraisal.scheme import SchemeItem
 from kpi_research.crm.tables import TABLES
 from kpi_research.kpis.definition import Kpi
 from kpi_research.language import LANGUAGES, Bilingual, say, sentence
-from kpi_research.policy import MIN_DENOMINATOR
+from kpi_research.policy import LEAST_LIKELY, MIN_DENOMINATOR, MOST_LIKELY
 
-LEAST_LIKELY, MOST_LIKELY = 0.20, 0.90
 USUAL_BAND = 0.10
 LEAST_HISTORY = 4
 """Periods: the best and the worst of fewer say nothing of what is usual."""

@@ -21,6 +21,8 @@ Band = tuple[float, float]
 PROCESS_IN_EXPANSION: Band = (40, 60)
 RESULT_WHEN_MATURE: Band = (60, 80)
 RESULT, PROCESS_BAND = (50.0, 80.0), (20.0, 50.0)
+TWO_KINDS: dict[tuple[Kind, ...], Band] = {("result",): RESULT, PROCESS: PROCESS_BAND}
+"""Usual shares of schemes of results and process alone; `FOUR_KINDS` of those with customer value or digital KPIs."""
 UPPER_HALF_OF_PROCESS: Band = ((PROCESS_BAND[0] + PROCESS_BAND[1]) / 2, 100)
 FOUR_KINDS: dict[tuple[Kind, ...], Band] = {
     ("result",): (30, 50),

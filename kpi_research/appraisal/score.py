@@ -21,14 +21,13 @@ from kpi_research.appraisal.ranking import Homogeneity, SliceParts, scores_diffe
 from kpi_research.appraisal.resampling import interval, resample_weights, resampled
 from kpi_research.appraisal.scheme import Scheme, SchemeItem
 from kpi_research.kpis.definition import Kpi
-from kpi_research.policy import MIN_SCORED_WEIGHT
+from kpi_research.policy import MEASURED, MIN_SCORED_WEIGHT
 
 SCORE_COLUMNS = [
     "entity_id", "kpi", "group", "scope", "weight", "target", "actual", "actual_low", "actual_high", "attainment",
     "attainment_low", "attainment_high", "points", "n", "status",
 ]  # fmt: skip
 TOTAL_COLUMNS = ["entity_id", "score", "score_low", "score_high", "score_se", "scored_weight", "adjusted", "status"]
-MEASURED = ("ok", "partial")
 NOT_COMPARED = Homogeneity(np.nan, 0, np.nan, 0, "too_few")
 
 

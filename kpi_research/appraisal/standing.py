@@ -22,7 +22,7 @@ Words = Literal["almost_none", "unlikely", "rather_not", "open", "rather", "like
 WORDS: tuple[tuple[float, Words], ...] = (
     (0.05, "almost_none"), (0.2, "unlikely"), (0.4, "rather_not"), (0.6, "open"), (0.8, "rather"), (0.9, "likely"),
 )  # fmt: skip
-"""Upper ends of probabilities and the word for each; those of `reachable.TOO_HIGH` and `TOO_LOW` are among them."""
+"""Upper ends of probabilities and the word for each; `policy.LEAST_LIKELY` and `MOST_LIKELY` are among them."""
 
 
 @dataclass(frozen=True)

@@ -12,9 +12,11 @@ import pandas as pd
 
 from kpi_research.appraisal.attainment import FloatArray, attainment, share_earned
 from kpi_research.appraisal.largest_remainder import apportion, exact
+from kpi_research.appraisal.rules_weights import FOUR_KINDS, TWO_KINDS
 from kpi_research.appraisal.scheme import Scheme, SchemeItem
 from kpi_research.appraisal.suggested_weights import STEP, Candidate, Suggestion
 from kpi_research.kpis.definition import Kind, Kpi
+from kpi_research.policy import MEASURED
 
 NOT_RAISED = frozenset("HIF")
 """Letters of KPIs that get no more weight: made of the result itself, going with it by chance, or without effect."""
@@ -22,16 +24,7 @@ LEAST_KNOWN = 0.6
 """A KPI that fewer of the people's quarters have a figure for keeps its weight: others' weights would be tested."""
 UNUSUAL = (5, 30)
 """Percent that a KPI without a usual band may have: none of them becomes the main one."""
-MEASURED = ("ok", "partial")
 Bands = Mapping[tuple[Kind, ...], tuple[float, float]]
-TWO_KINDS: Bands = {("result",): (50, 80), ("process", "efficiency"): (20, 50)}
-FOUR_KINDS: Bands = {
-    ("result",): (30, 50),
-    ("process", "efficiency"): (20, 30),
-    ("customer_value",): (10, 20),
-    ("digital",): (10, 15),
-}
-"""Usual shares of kinds: of schemes of results and process alone, and of those with customer value or digital KPIs."""
 
 
 @dataclass(frozen=True)

@@ -8,11 +8,16 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from kpi_research.periods import working_days
+from kpi_research.periods import Period, working_days
 
 UNASSIGNED = "unassigned"
 """The team of what somebody did on a day on which they were in no team."""
 _NO_ROSTER = pd.DataFrame({"person_id": [], "team_id": [], "day": pd.to_datetime([]), "working": []})
+
+
+def days_in(roster: pd.DataFrame, period: Period) -> pd.DataFrame:
+    """The rows of a roster that lie in a period."""
+    return roster[(roster["day"] >= pd.Timestamp(period.start)) & (roster["day"] < pd.Timestamp(period.end))]
 
 
 def roster(

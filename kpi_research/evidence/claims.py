@@ -56,8 +56,8 @@ class Claim:
     Raises
     ------
     InputError
-        If `form` is not said, `size` is nothing, or the periods are not of whole months, one after the other; all at
-        once.
+        If `form` is not said, `size` is nothing, or the periods are not of whole months, equally long, one after the
+        other; all at once.
     """
 
     kpi: str
@@ -79,8 +79,10 @@ class Claim:
             for period in (self.before, self.after)
             if period.grain not in MONTHS_IN
         ]
+        values = {"before": self.before.name, "after": self.after.name}
+        if self.before.grain != self.after.grain:
+            problems.append(Problem("claims.length", values=values))
         if self.after.start < self.before.end:
-            values = {"before": self.before.name, "after": self.after.name}
             problems.append(Problem("claims.order", values=values))
         if problems:
             raise InputError(problems)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, Literal
 
 import pandas as pd
 
-from kpi_research.evidence.changes import ChangeEffect, Drive
-from kpi_research.evidence.claims import Answer
+from kpi_research.evidence.changes import Change, ChangeEffect, Drive
+from kpi_research.evidence.claims import Answer, Claim
 from kpi_research.evidence.study import Study
 from kpi_research.panel import panel
 from kpi_research.periods import Period, as_intervals
@@ -18,6 +19,30 @@ if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
 
+def changes_asked(client: Client) -> list[Change]:
+    """The changes that the client file names.
+
+    Raises
+    ------
+    InputError
+        If it names a KPI or a team that there is not, or no day.
+    """
+    written, outcome = client.settings.changes, client.settings.outcome
+    return changes_of(written, kpis=client.kpis, teams=_teams(client), outcome=outcome, where=client.path.name)
+
+
+def claims_asked(client: Client) -> list[Claim]:
+    """The claims that the client file names.
+
+    Raises
+    ------
+    InputError
+        If it names a KPI or a team that there is not, or periods that cannot be compared.
+    """
+    written, starts = client.settings.claims, client.settings.fiscal_year_starts
+    return claims_of(written, kpis=client.kpis, teams=_teams(client), fiscal_year_starts=starts, where=client.path.name)
+
+
 def changes_seen(client: Client, period: Period, study: Study) -> tuple[tuple[ChangeEffect, Drive], ...]:
     """What happened after each change that had begun by the period's end.
 
@@ -26,16 +51,20 @@ def changes_seen(client: Client, period: Period, study: Study) -> tuple[tuple[Ch
     InputError
         If the client file names a KPI or a team that there is not.
     """
-    written = client.settings.changes
-    if not written:
+    changes, outcome = changes_asked(client), client.settings.outcome
+    if not changes:
         return ()
-    outcome = client.settings.outcome
-    changes = changes_of(written, kpis=client.kpis, teams=_teams(client), outcome=outcome, where=client.path.name)
-    begun = [change for change in changes if min(change.starts.values()) < period.end]
+    teams = latest_teams(client.data.parts, period)
+    # of a team that nobody ended up in, nothing can be compared
+    there = [_in_teams(change, set(teams.values())) for change in changes]
+    begun = [change for change in there if change.starts and min(change.starts.values()) < period.end]
     kpis = {outcome, *(change.kpi for change in begun)}
     rows = _months(client, period, kpis, "person")
-    teams = latest_teams(client.data.parts, period)
     return tuple(effects_of(begun, rows, teams=teams, outcome=outcome, study=study))
+
+
+def _in_teams(change: Change, teams: set[str]) -> Change:
+    return replace(change, starts={team: day for team, day in change.starts.items() if team in teams})
 
 
 def claims_answered(client: Client, period: Period) -> tuple[Answer, ...]:
@@ -46,13 +75,9 @@ def claims_answered(client: Client, period: Period) -> tuple[Answer, ...]:
     InputError
         If the client file names a KPI or a team that there is not, or periods that cannot be compared.
     """
-    written = client.settings.claims
-    if not written:
+    claims = claims_asked(client)
+    if not claims:
         return ()
-    starts = client.settings.fiscal_year_starts
-    claims = claims_of(
-        written, kpis=client.kpis, teams=_teams(client), fiscal_year_starts=starts, where=client.path.name
-    )
     kpis = {claim.kpi for claim in claims}
     levels: tuple[Literal["company", "team"], ...] = ("company", "team")
     return tuple(answers_of(claims, {level: _months(client, period, kpis, level) for level in levels}))

@@ -14,8 +14,8 @@ from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
 from kpi_research.language import LANGUAGES, Language, say
 from kpi_research.run.after_closing import changed_closings
+from kpi_research.run.asked import check_asked
 from kpi_research.run.client import Client, open_client
-from kpi_research.run.event_file import read_events
 from kpi_research.run.parameters import check_parameters
 from kpi_research.run.reports import reports
 from kpi_research.run.schemes import lint_client, supplied_by
@@ -42,7 +42,7 @@ def checkup(path: Path, progress: Progress | None = None) -> dict[str, Any]:
     """
     client = open_client(path, progress)
     planned = _planned_reports(client)
-    read_events(client)
+    check_asked(client)
     daily = client.data.parts.daily
     results = daily[daily["kpi"] == client.settings.outcome]
     people = int(results["person_id"].nunique())

@@ -15,7 +15,7 @@ from kpi_research.appraisal.incentives import check_plan
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score
 from kpi_research.appraisal.versions import SchemeVersion
-from kpi_research.crm.roster import UNASSIGNED
+from kpi_research.crm.roster import UNASSIGNED, days_in
 from kpi_research.customers.overview import CustomerValue
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.study import Plan, Study, study
@@ -92,9 +92,7 @@ class Client:
 
     def teams(self, period: Period) -> list[str]:
         """Ids of the teams in which anybody worked in the period."""
-        roster = self.data.parts.roster
-        inside = (roster["day"] >= pd.Timestamp(period.start)) & (roster["day"] < pd.Timestamp(period.end))
-        return sorted(set(roster.loc[inside, "team_id"]) - {UNASSIGNED})
+        return sorted(set(days_in(self.data.parts.roster, period)["team_id"]) - {UNASSIGNED})
 
     def panel(self, *, every: Grain = "month", level: Level = "person", upto: Period | None = None) -> pd.DataFrame:
         """The KPIs of every entity of a level in every whole period.

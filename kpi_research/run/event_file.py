@@ -21,12 +21,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
-import pandas as pd
 from ruamel.yaml import YAML
 from ruamel.yaml.error import YAMLError
 from ruamel.yaml.nodes import MappingNode, Node, ScalarNode, SequenceNode
 
 from kpi_research.appraisal.events import WHATS, Event, Known, problems_of
+from kpi_research.crm.roster import days_in
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.definition import LEVELS
 from kpi_research.run.client import Client
@@ -100,8 +100,7 @@ def _known(client: Client, outsiders: Mapping[str, str], now: dt.datetime) -> Kn
     roster, teams = client.data.parts.roster, client.data.teams
     members = {}
     for period in periods.values():
-        inside = roster[(roster["day"] >= pd.Timestamp(period.start)) & (roster["day"] < pd.Timestamp(period.end))]
-        of_team = inside.groupby("team_id")["person_id"].unique()
+        of_team = days_in(roster, period).groupby("team_id")["person_id"].unique()
         for team in () if teams.empty else teams["team_id"]:
             members[str(team), period.name] = frozenset(of_team.get(team, ()))
     people = [] if client.data.people.empty else list(client.data.people["person_id"])

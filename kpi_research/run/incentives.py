@@ -67,7 +67,7 @@ def pay_of(
     if scheme is None:
         raise InputError(Problem("pay.no_plan", client.path.name))
     check_plan(plan, scheme, client.path.name)
-    if problems := [*_problems_of(bases)]:
+    if problems := [*problems_of(bases)]:
         raise InputError(problems)
     members = team_members(client, period, team)
     known = dict(candidates or {})
@@ -107,7 +107,8 @@ def staff_of(client: Client, period: Period, members: list[str], bases: pd.DataF
     )
 
 
-def _problems_of(bases: pd.DataFrame) -> Iterator[Problem]:
+def problems_of(bases: pd.DataFrame) -> Iterator[Problem]:
+    """What is wrong with a frame of bonus bases."""
     missing = [column for column in GIVEN_COLUMNS if column not in bases]
     for column in missing:
         yield Problem("pay.staff_column", values={"column": column}, given=column, allowed=tuple(map(str, bases)))

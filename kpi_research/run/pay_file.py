@@ -10,7 +10,7 @@ import pandas as pd
 from kpi_research.appraisal.bill import PayView
 from kpi_research.errors import InputError, Problem
 from kpi_research.periods import Period
-from kpi_research.run.incentives import pay_of
+from kpi_research.run.incentives import pay_of, problems_of
 from kpi_research.run.scheme_choice import scheme_of
 
 if TYPE_CHECKING:
@@ -27,10 +27,27 @@ def pay_on_file(client: Client, period: Period, team: str | None) -> PayView | N
     InputError
         Everything that is wrong with the plan or the file of bases.
     """
-    plan, path = client.settings.incentives, _path(client)
-    if plan is None or path is None or client.data.targets.empty or scheme_of(client, period, team=team) is None:
+    plan, bases = client.settings.incentives, bases_of(client)
+    if plan is None or bases is None or client.data.targets.empty or scheme_of(client, period, team=team) is None:
         return None
-    return pay_of(client, plan, period, _bases(path), team=team)
+    return pay_of(client, plan, period, bases, team=team)
+
+
+def bases_of(client: Client) -> pd.DataFrame | None:
+    """What each person's bonus is reckoned from (see `incentives.pay_of`); None where the client file names no file.
+
+    Raises
+    ------
+    InputError
+        Everything that is wrong with the file.
+    """
+    path = _path(client)
+    if path is None:
+        return None
+    bases = _read(path)
+    if problems := [*problems_of(bases)]:
+        raise InputError(problems)
+    return bases
 
 
 def pay_digest(client: Client) -> str:
@@ -44,7 +61,7 @@ def _path(client: Client) -> Path | None:
     return client.path.resolve().parent / name if name else None
 
 
-def _bases(path: Path) -> pd.DataFrame:
+def _read(path: Path) -> pd.DataFrame:
     if not path.is_file():
         beside = tuple(sorted(each.name for each in path.parent.glob("*.csv"))) if path.parent.is_dir() else ()
         raise InputError(Problem("source.missing", values={"path": path.name}, given=path.name, allowed=beside))

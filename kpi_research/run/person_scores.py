@@ -10,7 +10,7 @@ from pathlib import Path
 import pandas as pd
 
 from kpi_research.appraisal.score import Score
-from kpi_research.crm.roster import UNASSIGNED
+from kpi_research.crm.roster import UNASSIGNED, days_in
 from kpi_research.periods import Period
 from kpi_research.report.data import Position
 from kpi_research.run.client import Client
@@ -26,9 +26,8 @@ SMALLEST_RANKED = 5
 
 def people_in(client: Client, period: Period) -> list[str]:
     """Ids of those who worked in a team in the period."""
-    roster = client.data.parts.roster
-    inside = (roster["day"] >= pd.Timestamp(period.start)) & (roster["day"] < pd.Timestamp(period.end))
-    return sorted(set(roster.loc[inside & (roster["team_id"] != UNASSIGNED), "person_id"].astype(str)))
+    days = days_in(client.data.parts.roster, period)
+    return sorted(set(days.loc[days["team_id"] != UNASSIGNED, "person_id"].astype(str)))
 
 
 def person_scores(client: Client, period: Period) -> Score | None:

@@ -12,7 +12,7 @@ from kpi_research.appraisal.ranking import Homogeneity
 from kpi_research.appraisal.ratings import leniency, on_full_scale, rated
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.score import Score, score
-from kpi_research.crm.roster import UNASSIGNED
+from kpi_research.crm.roster import UNASSIGNED, days_in
 from kpi_research.errors import InputError, Problem
 from kpi_research.panel import COMPANY, Level, panel
 from kpi_research.periods import Period, as_intervals, weekly_slices
@@ -65,9 +65,7 @@ def _entities(client: Client, period: Period, level: Level) -> Collection[str]:
         return [COMPANY]
     if level == "team":
         return client.teams(period)
-    days = client.data.parts.roster
-    inside = (days["day"] >= pd.Timestamp(period.start)) & (days["day"] < pd.Timestamp(period.end))
-    return {str(person) for person in days.loc[inside, "person_id"]}
+    return set(days_in(client.data.parts.roster, period)["person_id"].astype(str))
 
 
 def _together(scores: Sequence[Score]) -> Score:

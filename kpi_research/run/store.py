@@ -201,19 +201,7 @@ def _build(
                 until=parts.until,
                 timezone=settings.timezone,
             )
-            records = read_records(
-                contract.tables,
-                stages=settings.stages,
-                roster=parts.roster,
-                since=parts.since or parts.until,
-                until=parts.until,
-            )
-            if records is not None:
-                write_records(records, building / FUNNEL)
-            deal_rows.write(deal_rows.fetch(contract.tables), building / deal_rows.FOLDER)
-            customer_facts.write(
-                customer_facts.fetch(contract.tables, currency=settings.currency), building / CUSTOMERS
-            )
+            _write_rows(settings, contract, parts, building)
             kept = {name: contract.frame(name) for name in KEPT_TABLES if name in contract.tables}
         _write(building, contract, quality, kept)
         if reads_database(settings.source):
@@ -235,6 +223,21 @@ def _build(
         return folder
     finally:
         shutil.rmtree(building, ignore_errors=True)
+
+
+def _write_rows(settings: ClientFile, contract: Contract, parts: Contributions, building: Path) -> None:
+    """What the funnel, deals and customers are made from."""
+    records = read_records(
+        contract.tables,
+        stages=settings.stages,
+        roster=parts.roster,
+        since=parts.since or parts.until,
+        until=parts.until,
+    )
+    if records is not None:
+        write_records(records, building / FUNNEL)
+    deal_rows.write(deal_rows.fetch(contract.tables), building / deal_rows.FOLDER)
+    customer_facts.write(customer_facts.fetch(contract.tables, currency=settings.currency), building / CUSTOMERS)
 
 
 def _lost_tables(contract: Contract) -> Iterator[Problem]:

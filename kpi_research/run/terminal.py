@@ -13,6 +13,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 
 from kpi_research.language import Language, say
 from kpi_research.periods import Period
+from kpi_research.run.asked import check_asked
 from kpi_research.run.client import Client, project_folder
 from kpi_research.run.job import JobResult
 from kpi_research.run.reports import reports
@@ -57,8 +58,9 @@ def make_periods(client: Client, wanted: Wanted, language: Language) -> tuple[li
     Raises
     ------
     InputError
-        If a period, team or notebook is unknown; before anything is made.
+        If a period, team or notebook is unknown, or what the client file asks for is wrong; before anything is made.
     """
+    check_asked(client)
     console = Console(stderr=True)
     base = (wanted.out or project_folder(client.path) / "reports").resolve() / client.settings.client
     periods = [client.known_period(name) for name in dict.fromkeys(wanted.periods)]

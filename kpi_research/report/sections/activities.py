@@ -31,26 +31,7 @@ def build(page: PageData) -> Iterator[Block]:
             status="no_data",
         )
         return
-    frame = verdicts.assign(
-        label=verdicts["kpi"].map(page.label),
-        verdict=[_named(page, code) for code in verdicts["code"]],
-        advice=[say(f"verdict_advice.{code}", page.language) for code in verdicts["code"]],
-        sentence=[sentence_of(page, row) for _, row in verdicts.iterrows()],
-        rank=verdicts["code"].map(ORDER.index),
-        weight=verdicts["kpi"].map(_weights(page)),
-    ).sort_values(["rank", "label"])
-    shown: dict[str, ColumnFormat] = {
-        "label": "text",
-        "weight": "share",
-        "advice": "text",
-        "verdict": "text",
-        "sentence": "text",
-    }
-    if frame["weight"].isna().all():
-        del shown["weight"]
-    columns = tuple(
-        ColumnView(key, say(f"activities.column.{key}", page.language), unit) for key, unit in shown.items()
-    )
+    frame = _frame(page)
     yield Block(
         "activities",
         say("activities.title", page.language),
@@ -64,13 +45,40 @@ def build(page: PageData) -> Iterator[Block]:
                 period=period_title(page.period, page.language),
             ),
         ),
-        table=DataTable(frame, columns, say("activities.caption", page.language)),
+        table=DataTable(frame, _columns(page, frame), say("activities.caption", page.language)),
         notes=(say("activities.limits", page.language),),
         facts={"verdicts": frame[FACTS].to_dict("records")},
     )
 
 
 SECTION = Section("activities", build)
+
+
+def _frame(page: PageData) -> pd.DataFrame:
+    """Verdicts with their words, what can be acted upon first."""
+    verdicts = page.study.verdicts
+    return verdicts.assign(
+        label=verdicts["kpi"].map(page.label),
+        verdict=[_named(page, code) for code in verdicts["code"]],
+        advice=[say(f"verdict_advice.{code}", page.language) for code in verdicts["code"]],
+        sentence=[sentence_of(page, row) for _, row in verdicts.iterrows()],
+        rank=verdicts["code"].map(ORDER.index),
+        weight=verdicts["kpi"].map(_weights(page)),
+    ).sort_values(["rank", "label"])
+
+
+def _columns(page: PageData, frame: pd.DataFrame) -> tuple[ColumnView, ...]:
+    """What is shown; weights only where the scheme has one of these KPIs."""
+    shown: dict[str, ColumnFormat] = {
+        "label": "text",
+        "weight": "share",
+        "advice": "text",
+        "verdict": "text",
+        "sentence": "text",
+    }
+    if frame["weight"].isna().all():
+        del shown["weight"]
+    return tuple(ColumnView(key, say(f"activities.column.{key}", page.language), unit) for key, unit in shown.items())
 
 
 def _weights(page: PageData) -> dict[str, float]:

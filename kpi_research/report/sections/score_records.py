@@ -9,14 +9,13 @@ import pandas as pd
 
 from kpi_research.kpis.definition import Kpi
 from kpi_research.language import say
+from kpi_research.policy import MEASURED
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import PageData
 from kpi_research.report.format import MISSING
 from kpi_research.report.page import Section
 from kpi_research.report.score_words import Words
 from kpi_research.report.words import listed
-
-MEASURED = ("ok", "partial")
 
 
 def build(page: PageData) -> Iterator[Block]:
