@@ -6,8 +6,6 @@ import re
 
 import pandas as pd
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
 from kpi_research.appraisal.lint import REMARK_COLUMNS, as_frame, lint, rules
 from kpi_research.appraisal.rules import Checked, PayTerms
@@ -311,15 +309,6 @@ def test_what_is_not_known_does_not_pass(rule, missing):
         assert sentences()[f"scheme_input.{missing}"][language] in unchecked[0].text(language)
 
 
-def test_the_mend_says_from_what_to_what():
-    given = checked({"signed_amount": 50, "attainment": 40, "visits": 10})
-    (remark,) = [r for r in remarks_of("S06", given) if r.found.subject == "process"]
-    assert remark.found.mend.weights == {"visits": 20, "signed_amount": 40}
-    expected = "Raise this kind by 10 points, for instance: Customer visits 10 → 20, Signed amount 50 → 40."
-    assert remark.mend("en") == expected
-    assert "客户拜访量 10 → 20" in remark.mend("zh")
-
-
 def test_no_effect_proposes_what_the_same_study_found_to_work():
     given = checked(TWO_KINDS, letters={"visits": "F", "win_rate": "B", "follow_ups": "B"})
     (remark,) = remarks_of("S25", given)
@@ -378,51 +367,6 @@ def test_weights_on_two_levels_count_multiplied():
     given = split("S12", 60)
     assert given.weights == pytest.approx({"signed_amount": 60, "visits": 24, "quotes": 16})
     assert {remark.found.subject for remark in remarks_of("S08", given)} == {"signed_amount"}
-
-
-def after(given: Checked, weights: dict) -> Checked:
-    """The scheme with the proposed weights in place; items on one level."""
-    old = {item.kpi: item for item in given.scheme.weighted}
-    new = {**{name: item.weight for name, item in old.items()}, **weights}
-    items = {
-        name: {**(old[name].model_dump(exclude={"kpi", "group", "weight"}) if name in old else {}), "weight": weight}
-        for name, weight in new.items()
-        if weight
-    }
-    kept = {"phase": given.scheme.phase}
-    return dataclasses.replace(given, scheme=made(items, **kept))
-
-
-def assert_mends(given: Checked) -> int:
-    """Every proposal that names weights sums to 100 and removes what it was made for; how many there were."""
-    proposals = [remark for remark in lint(given) if remark.found.mend and remark.found.mend.weights]
-    for remark in proposals:
-        mended = after(given, remark.found.mend.weights)
-        assert sum(mended.weights.values()) == pytest.approx(100)
-        left = {(each.found.key, each.found.subject) for each in remarks_of(remark.rule.id, mended)}
-        assert (remark.found.key, remark.found.subject) not in left, remark.text("en")
-    return len(proposals)
-
-
-def test_what_is_proposed_mends_the_examples():
-    assert sum(assert_mends(given) for rule, _, given in BREAKS if rule != "S01") > 60
-
-
-KPIS = ("signed_amount", "new_customers", "attainment", "visits", "win_rate", "response_hours", "nps",
-        "customer_satisfaction", "crm_completeness", "peer_rating", "team_attainment")  # fmt: skip
-
-
-@settings(max_examples=60, deadline=None)
-@given(
-    names=st.lists(st.sampled_from(KPIS), min_size=1, max_size=8, unique=True),
-    parts=st.lists(st.integers(1, 12), min_size=8, max_size=8),
-    phase=st.sampled_from(["general", "expansion", "mature", "special"]),
-)
-def test_what_is_proposed_mends_any_scheme(names, parts, phase):
-    parts = parts[: len(names)]
-    weights = [100 * part / sum(parts) for part in parts]
-    weights[0] += 100 - sum(weights)
-    assert_mends(checked(dict(zip(names, weights)), scheme={"phase": phase}, previous=made(TWO_KINDS)))
 
 
 def test_the_frame_says_everything_in_both_languages():

@@ -13,7 +13,7 @@ from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.versions import SchemeVersion
 from kpi_research.cli import main
 from kpi_research.errors import InputError
-from kpi_research.language import LANGUAGES
+from kpi_research.language import LANGUAGES, say
 from kpi_research.report.html import block_html
 from kpi_research.report.page import build, sections
 from kpi_research.report.sections.scheme_rules import MOST_SHOWN, block_of
@@ -22,6 +22,7 @@ from kpi_research.run.client import open_client
 from kpi_research.run.pages import open_page
 from kpi_research.run.scheme_choice import resolved
 from kpi_research.run.schemes import LINT_COLUMNS, Supplied, lint_client
+from kpi_research.run.settings import read_scheme
 
 
 @pytest.fixture(scope="module")
@@ -66,6 +67,13 @@ def test_what_others_compute_is_taken_in(client):
     assert "S29" not in set(found["rule"])
 
 
+def test_rules_that_cannot_be_kept_together_stand_on_the_page(page_data):
+    scheme = read_scheme("composite_attainment")
+    block, against = build(sections()["scheme_rules"], dataclasses.replace(page_data, scheme=scheme, language="en"))
+    assert "keep S08, S09 at once" in against.text[0] and against.table is None
+    assert not any(say("scheme_proposal.in_table", "en") in words for words in block.table.frame["mend"])
+
+
 def test_versions_name_templates_that_there_are():
     wrong = [
         SchemeVersion.model_validate({"scheme": name, "effective_from": "2025-01-01"}) for name in ("saas_2024", "b2d")
@@ -105,9 +113,14 @@ def page_data(client_path):
 @pytest.mark.parametrize("language", LANGUAGES)
 def test_the_section_shows_at_most_five_and_one_line_where_all_is_well(page_data, language):
     page = dataclasses.replace(page_data, language=language)
-    (block,) = build(sections()["scheme_rules"], page)
+    block, proposed = build(sections()["scheme_rules"], page)
     assert block.status in ("ok", "warning") and 0 < len(block.table.frame) <= MOST_SHOWN
     assert "<script" not in block_html(block, language, currency="CNY")
+    mended = say("scheme_proposal.in_table", language)
+    assert any(mended in words for words in block.table.frame["mend"])
+    assert proposed.table.frame["proposed"].sum() == pytest.approx(1) == proposed.table.frame["now"].sum()
+    assert set(proposed.facts["heals"]) <= {each["rule"] for each in block.facts["rules"]} and proposed.notes
+    assert "35.0%" in block_html(proposed, language, currency="CNY")
     many = [Remark(rules()["S21"], "warning", Found("only_penalties"))] * (MOST_SHOWN + 2)
     full = block_of(page, many)
     assert len(full.table.frame) == MOST_SHOWN and "2" in full.notes[0]

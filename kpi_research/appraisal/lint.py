@@ -41,8 +41,7 @@ class Remark:
         return say(f"scheme_remark.{self.found.key}.mend", language, **self._values(language))
 
     def _values(self, language: Language) -> dict[str, str]:
-        change = {"change": self.found.mend.change} if self.found.mend else {}
-        values = {"rule": self.rule.id, **self.found.values, **change}
+        values = {"rule": self.rule.id, **self.found.values}
         return {name: value[language] if isinstance(value, Bilingual) else value for name, value in values.items()}
 
 

@@ -125,20 +125,20 @@ class Checked:
 
 
 @dataclass(frozen=True)
-class Mend:
-    """Weights that are proposed.
+class Bound:
+    """What some KPIs weigh together where a rule is kept.
 
     Parameters
     ----------
-    weights
-        KPI -> percent of the total, for those whose weight changes; 0 takes a KPI out. Empty where moving weight is no
-        way out.
-    change
-        The same in words.
+    kpis
+        Of the scheme.
+    low, high
+        Percent of the total, both included.
     """
 
-    weights: Mapping[str, float]
-    change: Bilingual
+    kpis: tuple[str, ...]
+    low: float
+    high: float
 
 
 @dataclass(frozen=True)
@@ -155,15 +155,12 @@ class Found:
         What the sentences' placeholders are filled with.
     severity
         Where it differs from the rule's.
-    mend
-        Weights that would mend it, where weights can.
     """
 
     key: str
     subject: str = ""
     values: Mapping[str, Bilingual | str] = field(default_factory=dict)
     severity: Severity | None = None
-    mend: Mend | None = None
 
 
 @dataclass(frozen=True)
@@ -182,6 +179,8 @@ class Rule:
         Whether it speaks from the client's own data: of equally grave breaches these come before what articles advise.
     applies
         Whether the rule asks anything of such a scheme at all.
+    bounds
+        Weights for which `check` finds neither errors nor warnings, for a rule that weights can keep.
     """
 
     id: str
@@ -190,6 +189,7 @@ class Rule:
     needs: tuple[str, ...] = ()
     from_data: bool = False
     applies: Callable[[Checked], bool] = lambda checked: True  # noqa: ARG005
+    bounds: Callable[[Checked], Iterable[Bound]] = lambda checked: ()  # noqa: ARG005
 
     def what(self, language: Language) -> str:
         """What it asks."""

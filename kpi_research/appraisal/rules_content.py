@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 
-from kpi_research.appraisal.mend import as_mend, example_of, moved
 from kpi_research.appraisal.rules import PROCESS, Checked, Found, Rule, listed, not_known, percent
 from kpi_research.appraisal.scheme import WEIGHTS_AGREE
+from kpi_research.kpis.definition import Kind
 from kpi_research.language import LANGUAGES, Bilingual, sentence
 
 FEWEST, MOST_WITHOUT_REMARK, MOST = 3, 5, 6
@@ -26,8 +26,12 @@ REVIEWED_AFTER_MONTHS = 6
 LONG_TERM = frozenset({"customer_retention", "customer_churn"})
 """Results that only come about over a customer's life."""
 
-ADDED = {"result": 30.0, "process": 20.0, "customer_value": 10.0}
-"""Percent that a mend gives to a kind that is missing: the low end of its band in the table of four kinds."""
+EXAMPLES: Mapping[Kind, tuple[str, ...]] = {
+    "result": ("signed_amount", "signed_contracts"),
+    "process": ("effective_visits", "follow_ups", "first_contact_rate"),
+    "customer_value": ("customer_satisfaction", "repurchase_rate", "renewal_rate"),
+}
+"""What to take in where a kind is missing: the first for which the client has data."""
 
 
 def number_of_kpis(checked: Checked) -> Iterator[Found]:
@@ -39,25 +43,17 @@ def number_of_kpis(checked: Checked) -> Iterator[Found]:
     if count < FEWEST:
         yield Found("few_kpis", values=values)
         return
-    lightest = sorted(weights, key=lambda name: weights[name])[: count - MOST_WITHOUT_REMARK]
-    heaviest = max(weights, key=lambda name: weights[name])
-    gained = weights[heaviest] + sum(weights[name] for name in lightest)
-    mend = as_mend(checked, {**dict.fromkeys(lightest, 0.0), heaviest: gained})
-    values["kpis"] = checked.labels(lightest)
-    yield Found("many_kpis", values=values, severity="warning" if count <= MOST else None, mend=mend)
+    values["kpis"] = checked.labels(sorted(weights, key=lambda name: weights[name])[: count - MOST_WITHOUT_REMARK])
+    yield Found("many_kpis", values=values, severity="warning" if count <= MOST else None)
 
 
 def result_and_process(checked: Checked) -> Iterator[Found]:
     """At least one of each; and every goal has KPIs, every KPI a goal."""
     kinds = {checked.kind(item) for item in checked.scheme.items}
     if "result" not in kinds:
-        added = example_of(checked, "result")
-        mend = moved(checked, ADDED["result"], to=[added])
-        yield Found("no_result", "result", {"example": checked.label(added)}, severity="error", mend=mend)
+        yield Found("no_result", "result", _example(checked, "result"), severity="error")
     if not kinds & {*PROCESS}:
-        added = example_of(checked, "process")
-        mend = moved(checked, ADDED["process"], to=[added])
-        yield Found("no_process", "process", {"example": checked.label(added)}, mend=mend)
+        yield Found("no_process", "process", _example(checked, "process"))
     yield from not_known(checked, "goals")
     goals = checked.goals or {}
     followed = {kpi for kpis in goals.values() for kpi in kpis}
@@ -70,11 +66,19 @@ def result_and_process(checked: Checked) -> Iterator[Found]:
 
 def customers_life(checked: Checked) -> Iterator[Found]:
     """Something that only pays when customers stay."""
-    if checked.of_kinds("customer_value") or LONG_TERM & set(checked.weights):
-        return
-    added = example_of(checked, "customer_value")
-    mend = moved(checked, ADDED["customer_value"], to=[added])
-    yield Found("no_customer_value", "customer_value", {"example": checked.label(added)}, mend=mend)
+    if not checked.of_kinds("customer_value") and not LONG_TERM & set(checked.weights):
+        yield Found("no_customer_value", "customer_value", _example(checked, "customer_value"))
+
+
+def examples_of(checked: Checked, kind: Kind) -> list[str]:
+    """KPIs of a kind to take in that the scheme has not: those that the client has data for, if there are any."""
+    new = [name for name in EXAMPLES[kind] if name not in checked.weights]
+    with_data = [name for name in new if checked.tables is None or set(checked.kpis[name].needs) <= {*checked.tables}]
+    return with_data or new or list(EXAMPLES[kind])
+
+
+def _example(checked: Checked, kind: Kind) -> dict[str, Bilingual | str]:
+    return {"example": checked.label(examples_of(checked, kind)[0])}
 
 
 def natures(checked: Checked) -> Iterator[Found]:

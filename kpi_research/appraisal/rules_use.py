@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from kpi_research.appraisal.rules import PROCESS, Checked, Found, PayTerms, Rule, not_known, percent
+from kpi_research.appraisal.rules import PROCESS, Bound, Checked, Found, PayTerms, Rule, not_known, percent
 from kpi_research.appraisal.scheme import WEIGHTS_AGREE
 from kpi_research.appraisal.versions import ANY_CYCLE, changes
 from kpi_research.errors import InputError
@@ -106,11 +106,16 @@ def stable(checked: Checked) -> Iterator[Found]:
 
 def cheap(checked: Checked) -> Iterator[Found]:
     """Most of the weight rests on records that are kept anyway."""
-    manual = [item.kpi for item in checked.scheme.items if MANUAL_TABLES & set(checked.kpis[item.kpi].needs)]
+    manual = by_hand(checked)
     share = sum(checked.weights[name] for name in manual)
     if share > MOST_MANUAL + WEIGHTS_AGREE:
         values: dict[str, Bilingual | str] = {"share": percent(share), "most": percent(MOST_MANUAL)}
         yield Found("much_by_hand", values={**values, "kpis": checked.labels(manual)})
+
+
+def by_hand(checked: Checked) -> tuple[str, ...]:
+    """The KPIs that somebody fills in for the appraisal."""
+    return tuple(item.kpi for item in checked.scheme.items if MANUAL_TABLES & set(checked.kpis[item.kpi].needs))
 
 
 RULES = (
@@ -118,5 +123,5 @@ RULES = (
     Rule("S26", "warning", fits_people, needs=("roles",)),
     Rule("S28", "warning", bounded_both_ways),
     Rule("S29", "error", stable, needs=("versions",)),
-    Rule("S30", "warning", cheap),
+    Rule("S30", "warning", cheap, bounds=lambda c: [Bound(by_hand(c), 0, MOST_MANUAL)]),
 )

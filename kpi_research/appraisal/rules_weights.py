@@ -11,13 +11,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from kpi_research.appraisal.mend import EXAMPLES, example_of, moved, set_to
-from kpi_research.appraisal.rules import PROCESS, TEAM_KPIS, Checked, Found, Rule, percent
+from kpi_research.appraisal.rules import PROCESS, TEAM_KPIS, Bound, Checked, Found, Rule, percent
 from kpi_research.appraisal.scheme import WEIGHTS_AGREE, Phase, SchemeItem
 from kpi_research.kpis.definition import Kind
 from kpi_research.language import Bilingual, sentence
 
 Band = tuple[float, float]
+Asked = tuple[tuple[Kind, ...], Band]
+"""Kinds and what they weigh together, percent of the total."""
+
 PROCESS_IN_EXPANSION: Band = (40, 60)
 RESULT_WHEN_MATURE: Band = (60, 80)
 RESULT, PROCESS_BAND = (50.0, 80.0), (20.0, 50.0)
@@ -48,25 +50,18 @@ def adds_up(checked: Checked) -> Iterator[Found]:
 
 
 def outside(checked: Checked, kinds: tuple[Kind, ...], band: Band) -> Iterator[Found]:
-    """A share of kinds outside its band, with the points that bring it to the nearer edge."""
+    """A share of kinds outside its band, with the points to the nearer edge."""
     share, (low, high) = checked.share(*kinds), band
     if low - WEIGHTS_AGREE <= share <= high + WEIGHTS_AGREE:
         return
-    inside = checked.of_kinds(*kinds)
-    rest = [name for name in checked.weights if name not in inside]
-    points = low - share if share < low else share - high
-    if share < low:
-        mend = moved(checked, points, to=inside or [example_of(checked, kinds[0])], take_from=rest)
-    else:
-        mend = moved(checked, points, to=rest or [_other_kind(checked, kinds)], take_from=inside)
-    kind = sentence(f"scheme_kind.{kinds[0]}")
-    values: dict[str, Bilingual | str] = {"kind": kind, "share": percent(share), "low": percent(low)}
-    values |= {"high": percent(high), "points": percent(points)}
-    yield Found("share_low" if share < low else "share_high", kinds[0], values, mend=mend)
+    values: dict[str, Bilingual | str] = {"kind": sentence(f"scheme_kind.{kinds[0]}"), "share": percent(share)}
+    values |= {"low": percent(low), "high": percent(high), "points": percent(max(low - share, share - high))}
+    yield Found("share_low" if share < low else "share_high", kinds[0], values)
 
 
-def _other_kind(checked: Checked, kinds: tuple[Kind, ...]) -> str:
-    return example_of(checked, next(kind for kind in EXAMPLES if kind not in kinds))
+def bounds(*asked: Asked) -> Callable[[Checked], list[Bound]]:
+    """What keeps shares of kinds inside their bands."""
+    return lambda checked: [Bound(tuple(checked.of_kinds(*kinds)), *band) for kinds, band in asked]
 
 
 def process_in_expansion(checked: Checked) -> Iterator[Found]:
@@ -81,16 +76,27 @@ def result_when_mature(checked: Checked) -> Iterator[Found]:
 
 def process_raised(checked: Checked) -> Iterator[Found]:
     """In a special situation no less process than in the scheme before."""
-    before = Checked(checked.previous, checked.kpis).share(*PROCESS) if checked.previous else 0.0
+    before = process_before(checked)
     for found in outside(checked, PROCESS, (before, 100)):
-        yield Found("process_fell", "process", {**found.values, "before": percent(before)}, mend=found.mend)
+        yield Found("process_fell", "process", {**found.values, "before": percent(before)})
+
+
+def process_before(checked: Checked) -> float:
+    """Percent that process had in the scheme before; 0 where nobody has told."""
+    return Checked(checked.previous, checked.kpis).share(*PROCESS) if checked.previous else 0.0
 
 
 def two_kinds(checked: Checked) -> Iterator[Found]:
-    """The table of results 50-80 and process 20-50; what a mature business has of results its own rule says."""
-    if checked.scheme.phase == "general":
-        yield from outside(checked, ("result",), RESULT)
-    yield from outside(checked, PROCESS, PROCESS_BAND)
+    """The table of results 50-80 and process 20-50."""
+    for kinds, band in bands_of_two(checked):
+        yield from outside(checked, kinds, band)
+
+
+def bands_of_two(checked: Checked) -> Iterator[Asked]:
+    """The bands of that table; what a mature business has of results its own rule says."""
+    for kinds, band in TWO_KINDS.items():
+        if checked.scheme.phase == "general" or kinds == PROCESS:
+            yield kinds, band
 
 
 def upper_half(checked: Checked) -> Iterator[Found]:
@@ -100,27 +106,35 @@ def upper_half(checked: Checked) -> Iterator[Found]:
 
 def usual_weights(checked: Checked) -> Iterator[Found]:
     """Each KPI that has a usual weight."""
-    for item in checked.scheme.weighted:
-        band = checked.kpis[item.kpi].weight_band
-        if band is None or band.lowest <= round(item.weight, 6) <= band.highest:
-            continue
-        nearest = float(band.lowest if item.weight < band.lowest else band.highest)
-        values: dict[str, Bilingual | str] = {"kpi": checked.label(item.kpi), "weight": percent(item.weight)}
-        values |= {"low": percent(band.lowest), "high": percent(band.highest)}
-        yield Found("kpi_band", item.kpi, values, mend=set_to(checked, item.kpi, nearest))
+    for bound in usual_bounds(checked):
+        (kpi,), weight = bound.kpis, checked.weights[bound.kpis[0]]
+        if not bound.low <= round(weight, 6) <= bound.high:
+            values: dict[str, Bilingual | str] = {"kpi": checked.label(kpi), "weight": percent(weight)}
+            yield Found("kpi_band", kpi, values | {"low": percent(bound.low), "high": percent(bound.high)})
+
+
+def usual_bounds(checked: Checked) -> Iterator[Bound]:
+    """The usual weights of the scheme's KPIs."""
+    for item in checked.scheme.items:
+        if band := checked.kpis[item.kpi].weight_band:
+            yield Bound((item.kpi,), band.lowest, band.highest)
 
 
 def four_kinds(checked: Checked) -> Iterator[Found]:
-    """The table of four kinds; results and process only where no sentence about a phase decides on them.
+    """The table of four kinds.
 
     A kind that is missing is only mentioned: where one must not be, another rule says so.
     """
+    for kinds, band in bands_of_four(checked):
+        is_missing = not checked.of_kinds(*kinds)
+        yield from (replace(each, severity="note" if is_missing else None) for each in outside(checked, kinds, band))
+
+
+def bands_of_four(checked: Checked) -> Iterator[Asked]:
+    """The bands of that table; of results and process only where no sentence about a phase decides on them."""
     for kinds, band in FOUR_KINDS.items():
         if checked.scheme.phase == "general" or kinds[0] in ("customer_value", "digital"):
-            is_missing = not checked.of_kinds(*kinds)
-            yield from (
-                replace(each, severity="note" if is_missing else None) for each in outside(checked, kinds, band)
-            )
+            yield kinds, band
 
 
 def is_fusion(checked: Checked) -> bool:
@@ -130,19 +144,19 @@ def is_fusion(checked: Checked) -> bool:
 
 def teams_share(checked: Checked) -> Iterator[Found]:
     """What hangs on the team's figures: 30-40; none at all is said, not held against a scheme."""
-    team = [item.kpi for item in checked.scheme.items if is_teams(checked, item)]
-    share, (low, high) = sum(checked.weights[name] for name in team), TEAM
+    team, (low, high) = of_team(checked), TEAM
+    share = sum(checked.weights[name] for name in team)
     values: dict[str, Bilingual | str] = {"share": percent(share), "low": percent(low), "high": percent(high)}
     if not team:
         yield Found("team_none", "team", values, severity="note")
     elif not low <= round(share, 6) <= high:
-        own = [name for name in checked.weights if name not in team]
-        points = low - share if share < low else share - high
-        to, take_from = (team, own) if share < low else (own or [example_of(checked, "result")], team)
-        mend = moved(checked, points, to=to, take_from=take_from)
-        yield Found(
-            "team_low" if share < low else "team_high", "team", {**values, "points": percent(points)}, mend=mend
-        )
+        points = percent(max(low - share, share - high))
+        yield Found("team_low" if share < low else "team_high", "team", {**values, "points": points})
+
+
+def of_team(checked: Checked) -> tuple[str, ...]:
+    """The KPIs whose figure is that of the team."""
+    return tuple(item.kpi for item in checked.scheme.items if is_teams(checked, item))
 
 
 def is_teams(checked: Checked, item: SchemeItem) -> bool:
@@ -160,35 +174,66 @@ def extremes(checked: Checked) -> Iterator[Found]:
     result, process = checked.share("result"), checked.share(*PROCESS)
     customer = checked.share("customer_value")
     if result > MOST_RESULT + WEIGHTS_AGREE:
-        mend = moved(
-            checked, result - MOST_RESULT, to=_rest_or(checked, "result"), take_from=checked.of_kinds("result")
-        )
-        yield Found("only_results", "result", {"share": percent(result), "most": percent(MOST_RESULT)}, mend=mend)
+        yield Found("only_results", "result", _at_most(result, MOST_RESULT))
     if process > MOST_PROCESS + WEIGHTS_AGREE:
-        to = checked.of_kinds("result") or [example_of(checked, "result")]
-        mend = moved(checked, process - MOST_PROCESS, to=to, take_from=checked.of_kinds(*PROCESS))
-        yield Found("only_process", "process", {"share": percent(process), "most": percent(MOST_PROCESS)}, mend=mend)
+        yield Found("only_process", "process", _at_most(process, MOST_PROCESS))
     if 0 < customer < LEAST_CUSTOMER - WEIGHTS_AGREE and result > RESULT[0] + WEIGHTS_AGREE:
-        to, take_from = checked.of_kinds("customer_value"), checked.of_kinds("result")
-        mend = moved(checked, LEAST_CUSTOMER - customer, to=to, take_from=take_from)
         values: dict[str, Bilingual | str] = {"share": percent(customer), "least": percent(LEAST_CUSTOMER)}
-        yield Found("little_customer", "customer_value", {**values, "result": percent(result)}, mend=mend)
+        yield Found("little_customer", "customer_value", {**values, "result": percent(result)})
 
 
-def _rest_or(checked: Checked, kind: Kind) -> list[str]:
-    return [name for name in checked.weights if name not in checked.of_kinds(kind)] or [example_of(checked, "process")]
+def _at_most(share: float, most: float) -> dict[str, Bilingual | str]:
+    return {"share": percent(share), "most": percent(most), "points": percent(share - most)}
 
 
 RULES = (
     Rule("S01", "error", adds_up),
-    Rule("S03", "warning", process_in_expansion, applies=in_phase("expansion")),
-    Rule("S04", "warning", result_when_mature, applies=in_phase("mature")),
-    Rule("S05", "warning", process_raised, needs=("previous",), applies=in_phase("special")),
-    Rule("S06", "warning", two_kinds, applies=lambda c: in_phase("general", "mature")(c) and not is_fusion(c)),
-    Rule("S07", "warning", upper_half, applies=in_phase("expansion", "special")),
-    Rule("S08", "warning", usual_weights),
-    Rule("S09", "warning", four_kinds, applies=is_fusion),
-    Rule("S10", "warning", teams_share),
+    Rule(
+        "S03",
+        "warning",
+        process_in_expansion,
+        applies=in_phase("expansion"),
+        bounds=bounds((PROCESS, PROCESS_IN_EXPANSION)),
+    ),
+    Rule(
+        "S04",
+        "warning",
+        result_when_mature,
+        applies=in_phase("mature"),
+        bounds=bounds((("result",), RESULT_WHEN_MATURE)),
+    ),
+    Rule(
+        "S05",
+        "warning",
+        process_raised,
+        needs=("previous",),
+        applies=in_phase("special"),
+        bounds=lambda c: bounds((PROCESS, (process_before(c), 100)))(c),
+    ),
+    Rule(
+        "S06",
+        "warning",
+        two_kinds,
+        applies=lambda c: in_phase("general", "mature")(c) and not is_fusion(c),
+        bounds=lambda c: bounds(*bands_of_two(c))(c),
+    ),
+    Rule(
+        "S07",
+        "warning",
+        upper_half,
+        applies=in_phase("expansion", "special"),
+        bounds=bounds((PROCESS, UPPER_HALF_OF_PROCESS)),
+    ),
+    Rule("S08", "warning", usual_weights, bounds=usual_bounds),
+    Rule(
+        "S09",
+        "warning",
+        four_kinds,
+        applies=is_fusion,
+        bounds=lambda c: [each for each in bounds(*bands_of_four(c))(c) if each.kpis],
+    ),
+    Rule("S10", "warning", teams_share, bounds=lambda c: [Bound(team, *TEAM)] if (team := of_team(c)) else []),
     Rule("S11", "note", result_against_rest),
-    Rule("S19", "warning", extremes),
+    # with customer value in a scheme the table of four kinds gives it as much in any case
+    Rule("S19", "warning", extremes, bounds=bounds((("result",), (0, MOST_RESULT)), (PROCESS, (0, MOST_PROCESS)))),
 )

@@ -8,7 +8,8 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from kpi_research.appraisal.lint import REMARK_COLUMNS, as_frame, lint
+from kpi_research.appraisal.lint import REMARK_COLUMNS, lint
+from kpi_research.appraisal.mend import as_mended_frame
 from kpi_research.appraisal.rules import Business, Checked, PayTerms
 from kpi_research.appraisal.scheme import Scheme
 from kpi_research.appraisal.versions import SchemeVersion, Window
@@ -74,7 +75,8 @@ def lint_client(
     Returns
     -------
     One row a remark, gravest first within a scheme: `scheme, rule, severity` (`error`, `warning`, `note` or
-    `not_checked`), `subject, sentence_zh, sentence_en, mend_zh, mend_en, source_zh, source_en`.
+    `not_checked`), `subject, sentence_zh, sentence_en, mend_zh, mend_en, source_zh, source_en`. What weights can mend
+    is mended by one proposal, which stands with the first of those rows.
 
     Raises
     ------
@@ -90,7 +92,7 @@ def lint_client(
     frames = []
     for scheme in schemes:
         checked = replace(_checked(client, scheme, known, supplied, day), letters=letters)
-        frames.append(as_frame(lint(checked, strict=strict)).assign(scheme=scheme.name))
+        frames.append(as_mended_frame(checked, lint(checked, strict=strict)).assign(scheme=scheme.name))
     return pd.concat(frames, ignore_index=True)[LINT_COLUMNS]
 
 
