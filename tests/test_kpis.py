@@ -30,7 +30,7 @@ SHARE_RECORDS_WITH_REVENUE = set(
         median_cycle_days net_customer_growth on_time_collection_rate order_profit_rate profit proposal_win_rate
         prospect_visits qualified_lead_win_rate qualified_leads_won ramp_days referred_wins renewed_amount_rate
         repeat_buyers_growth repeat_purchase_rate repurchase_amount_per_customer repurchase_rate second_purchases
-        self_sourced_share signed_amount_growth_on_quarter signed_amount_growth_on_year signed_amount_in_own_territory
+        self_sourced_share signed_amount_from_recent_deals signed_amount_growth_on_quarter signed_amount_growth_on_year signed_amount_in_own_territory
         signed_amount_per_head signing_cycle_days staff_turnover stalled_share target_hit_rate team_attainment
         trial_conversion_rate trial_lesson_conversion_rate
     """.split()  # noqa: SIM905

@@ -10,15 +10,16 @@ import numpy as np
 import pandas as pd
 
 from kpi_research.errors import InputError, Problem
+from kpi_research.evidence.apart import seen_apart
 from kpi_research.evidence.depth import depth
 from kpi_research.evidence.examine import Examination, OnFile, examine
 from kpi_research.evidence.finding import as_frame
-from kpi_research.evidence.fixed_effects import Codes
+from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
 from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
-from kpi_research.evidence.verdict import Evidence, judge, sentence
+from kpi_research.evidence.verdict import APART, Evidence, judge, sentence
 
 __all__ = ["Plan", "Study", "study"]
 
@@ -60,6 +61,7 @@ def study(
     lineage: Collection[str] = (),
     asof: pd.DataFrame | None = None,
     teams: Mapping[str, str] | None = None,
+    recent: tuple[str, int] | None = None,
     with_depth: bool = True,
 ) -> Study:
     """Test every KPI of the panel's person level against one outcome, as one family.
@@ -78,6 +80,9 @@ def study(
         Other KPIs cannot be more than associated.
     teams
         Team of each person, by `entity_id`: an effect that rests on one team predicts nothing for the others.
+    recent
+        The panel's KPI that is the outcome from deals begun in its own period or the K - 1 before, and K: what KPIs of
+        `lineage` are held against, since they share no record with it (`apart`).
     with_depth
         Whether `Study.depth` is wanted; it takes longer than all verdicts.
 
@@ -92,6 +97,7 @@ def study(
     mechanical = {*lineage, outcome}
     on_file = _on_file(grid, panel, asof) if asof is not None else {}
     codes = _codes(grid, teams) if teams else None
+    used = {kpi: on_file[kpi].x if kpi in on_file else grid.values[kpi] for kpi in names}
     alone = [
         examine(grid, kpi, outcome, plan=plan, in_lineage=kpi in mechanical, on_file=on_file.get(kpi), teams=codes)
         for kpi in names
@@ -102,13 +108,17 @@ def study(
         for kpi, one in zip(names, alone, strict=True)
     ]
     together = _with_aliases(_with_family(alone, plan), names)
+    told = _told_apart(grid, outcome, recent, {kpi: used[kpi] for kpi in names if kpi in mechanical}) if recent else {}
+    together = [
+        replace(one, evidence=replace(one.evidence, **told.get(kpi, {})))
+        for kpi, one in zip(names, together, strict=True)
+    ]
     findings = [finding for examined in together for finding in examined.findings]
     rows = [_row(kpi, outcome, examined, plan) for kpi, examined in zip(names, together, strict=True)]
     verdicts = pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
-    going = verdicts[verdicts["code"].isin(["B", "C"]) & verdicts["alias_of"].eq("")]
-    deep_ones = list(going["kpi"]) if with_depth else []
-    used = {kpi: on_file[kpi].x if kpi in on_file else grid.values[kpi] for kpi in deep_ones}
-    deep = depth(grid.values[outcome], used, int(going["lags"].min()) if used else plan.lags, plan)
+    going = verdicts[verdicts["code"].isin(["B", "C"]) & ~verdicts["gate"].isin(APART) & verdicts["alias_of"].eq("")]
+    deep_ones = {kpi: used[kpi] for kpi in going["kpi"]} if with_depth else {}
+    deep = depth(grid.values[outcome], deep_ones, int(going["lags"].min()) if deep_ones else plan.lags, plan)
     return Study(plan, plan.fingerprint(outcome, names), as_frame(findings), verdicts, deep)
 
 
@@ -131,6 +141,14 @@ def _on_file(grid: Grid, panel: pd.DataFrame, asof: pd.DataFrame) -> dict[str, O
     then = grid_of(asof)
     late = late_shares(panel, asof)
     return {kpi: OnFile(placed(values, then, grid), late.get(kpi, np.nan)) for kpi, values in then.values.items()}
+
+
+def _told_apart(
+    grid: Grid, outcome: str, recent: tuple[str, int], kpis: Mapping[str, FloatArray]
+) -> dict[str, dict[str, Any]]:
+    name, periods = recent
+    others = {kpi: x for kpi, x in kpis.items() if kpi not in (outcome, name)}
+    return seen_apart(grid.values[name], grid.values[outcome], others, periods) if name in grid.values else {}
 
 
 def _codes(grid: Grid, teams: Mapping[str, str]) -> Codes:
@@ -187,7 +205,8 @@ def _completed(examined: Examination, q: float, between_q: float, alpha: float, 
 _VERDICT_COLUMNS = [
     "kpi", "outcome", "code", "gate", "effect_unit", "effect", "ci_low", "ci_high", "effect_per_unit",
     "effect_per_unit_low", "effect_per_unit_high", "p", "q", "lead_p", "mde", "on_file_p", "left_on_file", "late_share",
-    "granger_p", "gain_p", "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "n_people", "n_periods",
+    "granger_p", "gain_p", "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "apart_q", "apart_lead_p",
+    "n_people", "n_periods",
     "lags", "months_needed", "coverage", "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",
 ]  # fmt: skip
 
@@ -201,7 +220,7 @@ def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str,
         "outcome": outcome,
         "code": verdict.code,
         "gate": verdict.gate,
-        **_effects(examined),
+        **({} if verdict.gate in APART else _effects(examined)),
         **numbers,
         "sentence_zh": sentence(verdict, evidence, plan, "zh"),
         "sentence_en": sentence(verdict, evidence, plan, "en"),

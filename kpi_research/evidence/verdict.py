@@ -23,11 +23,17 @@ LEAD_ALPHA = 0.10
 FOLLOWS_ALPHA = 0.01
 """A lead placebo under this says that the KPI follows results. Stricter, for here it is the claim itself."""
 
+APART_ALPHA = 0.01
+"""A q under this takes a KPI that shares records with the result out of H. Strict, for by definition they go together."""
+
 PASSING_ALPHA = 0.05
 """Level of the gates that an association must pass on its way to a prediction."""
 
 LEAST_SHARE_LEFT = 0.5
 """If less than this share of the effect is left in the records that were made in time, it came with the late ones."""
+
+APART = ("apart", "apart_lead")
+"""Gates of verdicts on a KPI that shares records with the result: how much it moves with it says nothing."""
 
 MOST_LATE = 0.30
 """With a larger share of late records, what was on file in time says too little about the KPI."""
@@ -75,6 +81,9 @@ class Evidence:
         p of no difference between people who do more and who do less, alone and in its family.
     between_effect
         Slope of people's average results on their average KPI, in natural units.
+    apart_q, apart_lead_p
+        Of a KPI that shares records with the result: q of no association with later results from deals begun after it
+        was counted, and the lead placebo there (`apart`).
     alias_of
         The KPI that tells the very same; it stands in the family for both.
     """
@@ -110,6 +119,8 @@ class Evidence:
     between_p: float = math.nan
     between_q: float = math.nan
     between_effect: float = math.nan
+    apart_q: float = math.nan
+    apart_lead_p: float = math.nan
     alias_of: str = ""
 
 
@@ -128,7 +139,7 @@ def judge(evidence: Evidence, plan: Plan) -> Verdict:
     is chance.
     """
     if evidence.in_lineage:
-        return Verdict("H", "lineage")
+        return _of_shared_records(evidence)
     if shortage := insufficient(evidence, plan):
         return Verdict("N", shortage)
     if evidence.same_period_r2 >= plan.mechanical_r2:
@@ -147,6 +158,15 @@ def judge(evidence: Evidence, plan: Plan) -> Verdict:
     if evidence.mde > 2 * plan.sesoi:
         return Verdict("G", "power")
     return Verdict("E", "q")
+
+
+def _of_shared_records(evidence: Evidence) -> Verdict:
+    """No evidence, unless results that share no record with the KPI follow it too."""
+    if math.isnan(evidence.apart_q):
+        return Verdict("H", "lineage")
+    if not evidence.apart_q <= APART_ALPHA:
+        return Verdict("H", "apart")
+    return Verdict("C", "apart" if evidence.apart_lead_p >= LEAD_ALPHA else "apart_lead")
 
 
 def _of_association(evidence: Evidence) -> Verdict:

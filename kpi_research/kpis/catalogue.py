@@ -12,9 +12,13 @@ import ibis.expr.operations as ops
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
+from kpi_research.kpis.result_recent_deals import RECENT_MONTHS
 
 SIGNING = frozenset({"contracts.signed_at", "contracts.amount", "opportunities.outcome", "opportunities.closed_at"})
 """Fields that record one and the same event: a deal is won and its contract is signed."""
+
+FROM_RECENT_DEALS = {"signed_amount": ("signed_amount_from_recent_deals", RECENT_MONTHS)}
+"""Of a result, the KPI that is the same from deals begun in its own month or the ones before, and how many months."""
 
 
 @functools.cache

@@ -21,7 +21,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.study import Plan, Study, study
 from kpi_research.funnel.forecast import Forecast
 from kpi_research.funnel.steps import Windows
-from kpi_research.kpis.catalogue import find_kpis, sharing_records
+from kpi_research.kpis.catalogue import FROM_RECENT_DEALS, find_kpis, sharing_records
 from kpi_research.kpis.definition import Kpi
 from kpi_research.panel import LEVELS, Level, panel
 from kpi_research.periods import GRAINS, Grain, Period, as_intervals, whole_periods
@@ -229,6 +229,7 @@ class Client:
             lineage=sharing_records(self.settings.outcome, names, among=self.kpis),
             asof=panel(data.on_file, as_intervals(periods), "person") if data.on_file and periods else None,
             teams=latest_teams(data.parts, upto),
+            recent=FROM_RECENT_DEALS.get(self.settings.outcome) if grain == "month" else None,
         )
 
     def plan(self) -> Plan:

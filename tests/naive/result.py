@@ -272,6 +272,20 @@ def own_territory(tables: Tables, until: pd.Timestamp) -> pd.DataFrame:
     return sums(found, until)
 
 
+def from_recent_deals(tables: Tables, until: pd.Timestamp) -> pd.DataFrame:
+    opened = {row["opportunity_id"]: row["created_at"] for row in records(tables, "opportunities")}
+    found = []
+    for row in contracts(tables, until):
+        begun = opened.get(row["opportunity_id"])
+        if begun is not None and months_of(row["signed_at"]) - months_of(begun) < 3:
+            found.append((row["owner_id"], row["signed_at"], row["amount"], None))
+    return sums(found, until)
+
+
+def months_of(time: pd.Timestamp) -> int:
+    return 12 * time.year + time.month
+
+
 def growth(months: int) -> Callable[[Tables, pd.Timestamp], pd.DataFrame]:
     def contributions(tables: Tables, until: pd.Timestamp) -> pd.DataFrame:
         later = pd.DateOffset(months=months)
@@ -362,6 +376,7 @@ NAIVE: dict[str, Callable[[Tables, pd.Timestamp], pd.DataFrame]] = {
     "target_hit_rate": target_hit_rate,
     "market_share": market_share,
     "signed_amount_in_own_territory": own_territory,
+    "signed_amount_from_recent_deals": from_recent_deals,
     "signed_amount_growth_on_year": growth(12),
     "signed_amount_growth_on_quarter": growth(3),
     "signed_amount_per_head": signed_amount_per_head,
