@@ -18,6 +18,7 @@ from pydantic.fields import FieldInfo
 from pydantic_core import PydanticUndefined
 from scheme_rules import scheme_rules
 from systems import systems
+from templates import templates
 
 from kpi_research.appraisal.versions import SchemeVersion
 from kpi_research.kpis.catalogue import catalogue, lineage
@@ -39,7 +40,7 @@ from kpi_research.sources.mapping import (
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
 ENVIRONMENT, DICTIONARY, CLIENT_FILE = ROOT / "environment.yml", DOCS / "kpi-dictionary.md", DOCS / "client-file.md"
-SYSTEMS, SCHEME_RULES = DOCS / "systems.md", DOCS / "scheme-rules.md"
+SYSTEMS, SCHEME_RULES, TEMPLATES = DOCS / "systems.md", DOCS / "scheme-rules.md", DOCS / "templates.md"
 KEYS = DOCS / "client-keys.toml"
 BEGIN, END = "<!-- keys: written by docs/check.py --write -->", "<!-- end of keys -->"
 WRITTEN = "<!-- Written by docs/check.py --write from the definitions in kpi_research/kpis/. -->"
@@ -67,6 +68,7 @@ def generated() -> dict[Path, str]:
         CLIENT_FILE: client_file(),
         SYSTEMS: systems(),
         SCHEME_RULES: scheme_rules(),
+        TEMPLATES: templates(),
     }
 
 
