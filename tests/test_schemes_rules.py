@@ -10,6 +10,7 @@ import pytest
 from kpi_research.appraisal.lint import REMARK_COLUMNS, as_frame, lint, rules
 from kpi_research.appraisal.rules import Checked, PayTerms
 from kpi_research.appraisal.scheme import Adjustment, Scheme, SchemeItem
+from kpi_research.appraisal.season import Season
 from kpi_research.appraisal.versions import SchemeVersion
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.language import LANGUAGES, Bilingual
@@ -77,6 +78,22 @@ TWO_SCHEMES = (
     version(made(FOUR_KINDS, name="other"), "2025-01-01", applies_to={"role": "manager"}),
 )
 CHANGED = (version(made(TWO_KINDS), "2025-01-01"), version(made(FOUR_KINDS), "2026-01-01", **TOLD))
+ROLES = ("manager", "rep")
+ALL_TOLD = {"role": ROLES, "level": (), "region": ("east",), "customer_type": (), "product_line": ("crm",)}
+
+
+def season(high: float, low: float, status: str, months: tuple[int, ...] = (10, 11, 12)) -> Season:
+    """Some months with one weight, all others with another."""
+    return Season({month: high if month in months else low for month in range(1, 13)}, 2, 1.0, status)
+
+
+EVEN = season(1.1, 0.95, "repeated")
+
+
+def asking(**asked) -> tuple[SchemeVersion, ...]:
+    return (version(made(FOUR_KINDS, name="other"), "2025-01-01", applies_to=asked),)
+
+
 SPLIT = {
     "S12": {"signed_amount": ("goal", 100), "visits": ("execution", 60), "quotes": ("execution", 40)},
     "S13": {"signed_amount": ("performance", 100), "sharing_sessions": ("growth", 100)},
@@ -143,7 +160,7 @@ KEEPS = {
     "S23": checked(TWO_KINDS),
     "S24": checked(RATED, ratings=RATINGS, history=MANY_RATINGS),
     "S25": checked(TWO_KINDS, letters={"visits": "B", "win_rate": "A"}),
-    "S26": checked(TWO_KINDS, roles=["manager", "rep"], versions=TWO_SCHEMES),
+    "S26": checked(TWO_KINDS, differences=ALL_TOLD, season=EVEN, versions=TWO_SCHEMES),
     "S27": checked(OWNED, targets=ALL_TARGETS),
     "S28": checked(TWO_KINDS, scheme={"adjustments": [BONUS, DEDUCTION]}, pay=PAY),
     "S29": checked(FOUR_KINDS, versions=CHANGED),
@@ -209,8 +226,13 @@ BREAKS = [
     ("S25", "between_only", checked(TWO_KINDS, letters={"visits": "D", "win_rate": "B"})),
     *(("S25", "cannot_tell", checked(TWO_KINDS, letters={"visits": letter, "win_rate": "B"})) for letter in "EGNC"),
     ("S25", "not_studied", checked(TWO_KINDS, letters={"visits": "B"})),
-    ("S26", "one_size", checked(TWO_KINDS, roles=["manager", "rep"])),
-    ("S26", "one_size", checked(TWO_KINDS, roles=["manager", "rep"], versions=CHANGED)),
+    ("S26", "one_size", checked(TWO_KINDS, differences={"role": ROLES})),
+    ("S26", "one_size", checked(TWO_KINDS, differences={"role": ROLES}, versions=CHANGED)),
+    ("S26", "one_size", checked(TWO_KINDS, differences={**ALL_TOLD, "region": ("east", "west")}, versions=TWO_SCHEMES)),
+    ("S26", "not_told_of_people", checked(TWO_KINDS, versions=asking(level="senior"))),
+    ("S26", "for_nobody", checked(TWO_KINDS, differences=ALL_TOLD, versions=asking(role="reps"))),
+    ("S26", "one_season", checked(TWO_KINDS, season=season(2, 0.8, "repeated"))),
+    ("S26", "differences_unknown", checked(TWO_KINDS, differences=ALL_TOLD, season=season(2, 0.8, "one_year"))),
     ("S27", "no_owner", checked(TWO_KINDS)),
     ("S27", "not_broken_down", checked(OWNED, targets=targets(("team", "T1", "visits", "2026Q1", 100, None)))),
     ("S28", "only_penalties", checked(TWO_KINDS, scheme={"adjustments": [DEDUCTION]})),
@@ -229,7 +251,8 @@ BREAKS = [
 SEVERITY = {
     "few_kpis": "error", "many_kpis": "error", "sum": "error", "no_result": "error", "no_data_source": "error",
     "no_target": "error", "change_refused": "error", "kpi_band": "warning", "no_process": "warning",
-    "no_effect": "warning", "cannot_tell": "note", "team_none": "note",
+    "no_effect": "warning", "cannot_tell": "note", "team_none": "note", "not_told_of_people": "error",
+    "for_nobody": "warning", "one_season": "note", "differences_unknown": "not_checked",
 }  # fmt: skip
 
 
@@ -295,7 +318,7 @@ def test_the_phase_decides_and_the_finding_names_the_rule(phase, process, rule):
 
 UNKNOWN = {
     "S05": "previous", "S14": "versions", "S16": "tables", "S17": "goals", "S20": "targets", "S22": "attainability",
-    "S24": "ratings", "S25": "letters", "S26": "roles", "S27": "targets", "S28": "pay", "S29": "versions",
+    "S24": "ratings", "S25": "letters", "S26": "role", "S27": "targets", "S28": "pay", "S29": "versions",
     "T21": "business",
 }  # fmt: skip
 
@@ -374,3 +397,22 @@ def test_the_frame_says_everything_in_both_languages():
     assert list(frame.columns) == REMARK_COLUMNS and len(frame) > 5
     assert (frame.drop(columns="subject") != "").all(axis=None)
     assert list(frame["severity"]) == sorted(frame["severity"], key=["error", "warning", "note", "not_checked"].index)
+
+
+def test_of_roles_one_size_is_a_warning_of_all_else_a_note():
+    given = checked(TWO_KINDS, differences=dict.fromkeys(ALL_TOLD, ("a", "b")), season=EVEN)
+    found = {each.found.subject: each.severity for each in remarks_of("S26", given)}
+    assert found == {"role": "warning", **dict.fromkeys(set(ALL_TOLD) - {"role"}, "note")}
+
+
+def test_versions_by_team_tell_regions_apart_and_a_version_for_a_season_the_seasons():
+    teams = (*asking(teams=["T1"]), version(made(TWO_KINDS), "2025-01-01"))
+    by_team = checked(TWO_KINDS, differences={**ALL_TOLD, "region": ("east", "west")}, season=EVEN, versions=teams)
+    assert remarks_of("S26", by_team) == []
+    uneven = {"differences": {**ALL_TOLD, "role": ()}, "season": season(2, 0.8, "repeated")}
+    (told,) = remarks_of("S26", checked(TWO_KINDS, **uneven))
+    assert "months 10-12 brought 200%" in told.text("en") and "only 80%" in told.text("en")
+    assert remarks_of("S26", checked(TWO_KINDS, **uneven, versions=asking(season=[10, 11, 12]))) == []
+    assert remarks_of("S26", checked(TWO_KINDS, scheme={"cycle": "year"}, **uneven)) == []
+    straddling = {**uneven, "season": season(2, 0.8, "repeated", months=(9, 10, 11)), "fiscal_year_starts": 6}
+    assert "months 9-11" in remarks_of("S26", checked(TWO_KINDS, **straddling))[0].text("en")

@@ -14,6 +14,7 @@ from typing import Literal, get_args
 import pandas as pd
 
 from kpi_research.appraisal.scheme import Scheme, SchemeItem
+from kpi_research.appraisal.season import Season
 from kpi_research.appraisal.versions import SchemeVersion, Window
 from kpi_research.kpis.definition import Kind, Kpi
 from kpi_research.language import Bilingual, Language, say, sentence
@@ -75,8 +76,10 @@ class Checked:
         Schemes with the days they hold from, when they may change, and the month in which the fiscal year starts.
     business
         What the client sells how; decides which kinds of KPI fit.
-    roles
-        The different roles of those appraised.
+    differences
+        Field of `versions.AppliesTo` -> the different values among those appraised; without those that no data tell.
+    season
+        How the result falls on the months of a year.
     """
 
     scheme: Scheme
@@ -95,7 +98,8 @@ class Checked:
     window: Window | None = None
     fiscal_year_starts: int = 1
     business: Business | None = None
-    roles: Collection[str] | None = None
+    differences: Mapping[str, Collection[str]] | None = None
+    season: Season | None = None
     pay: PayTerms | None = None
 
     @property

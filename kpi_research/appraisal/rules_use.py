@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
-from kpi_research.appraisal.rules import PROCESS, Bound, Checked, Found, PayTerms, Rule, not_known, percent
+from kpi_research.appraisal.rules import PROCESS, Bound, Checked, Found, PayTerms, Rule, listed, not_known, percent
 from kpi_research.appraisal.scheme import WEIGHTS_AGREE
-from kpi_research.appraisal.versions import ANY_CYCLE, changes
+from kpi_research.appraisal.season import MONTHS
+from kpi_research.appraisal.versions import ANY_CYCLE, ATTRIBUTES, TOLD_OF_PEOPLE, SchemeVersion, changes
 from kpi_research.errors import InputError
 from kpi_research.kpis.definition import Kind
-from kpi_research.language import LANGUAGES, Bilingual
+from kpi_research.language import LANGUAGES, Bilingual, sentence
+from kpi_research.periods import MONTHS_IN
 
 TELLING = {"H": "mechanical", "I": "unreliable", "F": "no_effect", "R": "follows", "D": "between_only"}
 """Letters that speak against weight on a KPI; each has its own mend."""
@@ -23,6 +25,9 @@ MANUAL_TABLES = frozenset({"ratings", "learning"})
 
 MOST_MANUAL = 30.0
 """Percent of the weight; the articles give no number."""
+
+SEASONS_APART = 1.25
+"""How many times as much as the weakest cycle of a year the best must bring for the season to be mentioned."""
 
 SUGGESTED = ("effective_visits", "qualified_lead_win_rate")
 """What the article would have instead of a bare number of visits that did nothing for results."""
@@ -57,14 +62,55 @@ def _instead(checked: Checked, kpi: str) -> Bilingual:
 
 
 def fits_people(checked: Checked) -> Iterator[Found]:
-    """Different roles have different schemes."""
-    roles = sorted(checked.roles or ())
-    schemes = {
-        version.scheme if isinstance(version.scheme, str) else version.scheme.name for version in checked.versions or ()
-    }
-    told_apart = any(version.applies_to.narrowness for version in checked.versions or ())
-    if len(roles) > 1 and not (told_apart and len(schemes) > 1):
-        yield Found("one_size", values={"roles": ", ".join(roles), "count": str(len(roles))})
+    """Different roles have different schemes; where people differ otherwise, or months do, it is mentioned."""
+    versions, known = checked.versions or (), checked.differences or {}
+    schemes = {each.scheme if isinstance(each.scheme, str) else each.scheme.name for each in versions}
+    for field in ATTRIBUTES:
+        values = sorted(known.get(field, ()))
+        told_apart = len(schemes) > 1 and any(getattr(v.applies_to, field) or v.applies_to.teams for v in versions)
+        if len(values) > 1 and not told_apart:
+            shown = {"field": sentence(f"scheme_input.{field}"), "values": ", ".join(values), "count": str(len(values))}
+            yield Found("one_size", field, shown, severity=None if field == "role" else "note")
+    yield from _holds_for_somebody(versions, known)
+    seasons = _seasons(checked)
+    if seasons and not any(version.applies_to.season for version in versions):
+        yield Found("one_season", "season", seasons, severity="note")
+    missing = [field for field in ATTRIBUTES if field not in known]
+    missing += [] if checked.season is not None and checked.season.status == "repeated" else ["season"]
+    if missing:
+        words = listed(sentence(f"scheme_input.{field}") for field in missing)
+        yield Found("differences_unknown", values={"missing": words}, severity="not_checked")
+
+
+def _holds_for_somebody(versions: Sequence[SchemeVersion], known: Mapping[str, Collection[str]]) -> Iterator[Found]:
+    """A version that asks for what no table says of people, or for what nobody is, is for nobody."""
+    for version in versions:
+        asked = {field: getattr(version.applies_to, field) for field in ATTRIBUTES}
+        for field, value in asked.items():
+            shown = {"version": version.name, "field": sentence(f"scheme_input.{field}"), "value": value}
+            if value and field not in TOLD_OF_PEOPLE:
+                yield Found("not_told_of_people", version.name, shown, severity="error")
+            elif value and field in known and value not in known[field]:
+                yield Found("for_nobody", version.name, {**shown, "values": ", ".join(sorted(known[field]))})
+
+
+def _seasons(checked: Checked) -> dict[str, Bilingual | str]:
+    """The best and the weakest cycle of a year, where the past has shown them to be clearly apart."""
+    months = MONTHS_IN[checked.scheme.cycle]
+    if checked.season is None or checked.season.status != "repeated" or months == MONTHS:
+        return {}
+    order = [(checked.fiscal_year_starts - 1 + step) % MONTHS + 1 for step in range(MONTHS)]
+    parts = [order[first : first + months] for first in range(0, MONTHS, months)]
+    weight = {tuple(part): sum(checked.season.weights[month] for month in part) / months for part in parts}
+    high, low = max(weight, key=weight.__getitem__), min(weight, key=weight.__getitem__)
+    if not weight[high] >= SEASONS_APART * weight[low]:
+        return {}
+    shown = {"high": _months(high), "low": _months(low), "years": str(checked.season.years)}
+    return {**shown, "high_share": f"{weight[high]:.0%}", "low_share": f"{weight[low]:.0%}"}
+
+
+def _months(months: Sequence[int]) -> str:
+    return str(months[0]) if len(months) == 1 else f"{months[0]}-{months[-1]}"
 
 
 def bounded_both_ways(checked: Checked) -> Iterator[Found]:
@@ -120,7 +166,7 @@ def by_hand(checked: Checked) -> tuple[str, ...]:
 
 RULES = (
     Rule("S25", "warning", works, needs=("letters",), from_data=True),
-    Rule("S26", "warning", fits_people, needs=("roles",)),
+    Rule("S26", "warning", fits_people, from_data=True),
     Rule("S28", "warning", bounded_both_ways),
     Rule("S29", "error", stable, needs=("versions",)),
     Rule("S30", "warning", cheap, bounds=lambda c: [Bound(by_hand(c), 0, MOST_MANUAL)]),

@@ -17,6 +17,9 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.periods import MONTHS_IN, ONE_DAY, Period
 
 ATTRIBUTES = ("role", "level", "region", "customer_type", "product_line")
+TOLD_OF_PEOPLE = ("role", "region")
+"""What a client's tables say of a person, by which a version can be chosen: their role, their team's region."""
+
 ALL_MONTHS = tuple(range(1, 13))
 
 

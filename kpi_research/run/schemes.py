@@ -1,4 +1,4 @@
-"""A client's scheme held to its rules, with all that its data say: targets, past figures, verdicts, roles."""
+"""A client's scheme held to its rules, with all that its data say: targets, past figures, verdicts, people."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ from kpi_research.appraisal.versions import SchemeVersion, Window
 from kpi_research.errors import InputError, Problem
 from kpi_research.panel import panel
 from kpi_research.periods import Period, as_intervals
+from kpi_research.run.appraised import differences, season_before
 from kpi_research.run.client import Client
 from kpi_research.run.studies import study_of
 
@@ -113,7 +114,8 @@ def _checked(client: Client, scheme: Scheme, period: Period | None, supplied: Su
         window=supplied.window,
         fiscal_year_starts=client.settings.fiscal_year_starts,
         business=supplied.business,
-        roles=_roles(client.data.people),
+        differences=differences(client, day),
+        season=season_before(client, day),
         pay=supplied.pay,
     )
 
@@ -152,12 +154,3 @@ def _history(client: Client, scheme: Scheme, upto: Period | None) -> pd.DataFram
         return None
     parts = client.data.parts.only(scheme.kpis)
     return pd.concat([panel(parts, as_intervals(periods), level) for level in ("person", "team")], ignore_index=True)
-
-
-def _roles(people: pd.DataFrame) -> list[str] | None:
-    """The roles of those who have not left; None where nobody's role is known."""
-    if people.empty:
-        return None
-    here = people[people["left_on"].isna()]
-    roles = sorted(set(here["role"].dropna()) - {""})
-    return roles or None
