@@ -6,6 +6,7 @@ Text in a block is plain text, never markup: it is escaped when the page is writ
 
 from __future__ import annotations
 
+import html
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
@@ -56,6 +57,10 @@ class Figure:
     svg: str
     alt: str
     caption: str = ""
+
+    def _repr_html_(self) -> str:
+        """How JupyterLab shows it."""
+        return f"<figure>{self.svg}<figcaption>{html.escape(self.caption)}</figcaption></figure>"
 
 
 @dataclass(frozen=True)

@@ -104,7 +104,7 @@ def sentence_of(page: PageData, verdict: pd.Series) -> str:
         return say("activities.no_table", page.language, tables=names)
     sentence = str(verdict[f"sentence_{page.language}"])
     sized = verdict["code"] in PASSED or (verdict["code"] == "C" and page.audience == "analyst")
-    if sized:
+    if sized and pd.notna(verdict["effect_per_unit"]):
         sentence += _size(page, verdict)
     if verdict["code"] in PASSED:
         sentence += _limit(page, verdict["kpi"])

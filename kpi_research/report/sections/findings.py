@@ -10,6 +10,7 @@ from kpi_research.language import say
 from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
 from kpi_research.report.charts import lag_profile, verdict_overview
 from kpi_research.report.data import PageData
+from kpi_research.report.lag_picture import profile_of
 from kpi_research.report.page import Section
 from kpi_research.report.sections.activities import sentence_of
 from kpi_research.report.words import listed
@@ -22,7 +23,6 @@ GATES: dict[str, ColumnFormat] = {
     "gain_p": "probability", "r2_oos": "share", "between_q": "probability",
 }  # fmt: skip
 PROFILES_SHOWN = 4
-PROFILE_TESTS = ("lead_placebo", "same_period", "lag")
 
 
 def build(page: PageData) -> Iterator[Block]:
@@ -176,9 +176,7 @@ def _shape_of(page: PageData, row: pd.Series) -> str:
 
 
 def _profile(page: PageData, kpi: str) -> Block:
-    found = page.study.findings
-    rows = found[(found["kpi"] == kpi) & found["test"].isin(PROFILE_TESTS) & (found["status"] == "ok")]
-    frame = pd.DataFrame({"lag": rows["lag"], "effect": rows["effect"], "low": rows["ci_low"], "high": rows["ci_high"]})
+    frame = profile_of(page.study, kpi)
     verdict = page.study.verdicts.set_index("kpi", drop=False).loc[kpi]
     return Block(
         f"profile_{kpi}",
