@@ -16,12 +16,17 @@ from kpi_research.crm.roster import UNASSIGNED, days_in
 from kpi_research.errors import InputError, Problem
 from kpi_research.panel import COMPANY, Level, panel
 from kpi_research.periods import Period, as_intervals, weekly_slices
+from kpi_research.policy import MEASURED
 from kpi_research.run.on_file import latest_teams
 from kpi_research.run.scheme_choice import schemes_of
 
 if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
+NOT_KEPT = "not_kept"
+"""Status of a score whose KPI counts records that nobody in the company keeps."""
+
+KEPT_WITHIN = pd.DateOffset(years=1)
 RESAMPLING_SEED = 20260101
 """Fixed, so that the same data give the same intervals."""
 
@@ -105,10 +110,36 @@ def score_by(
         rows = _with_team_figures(rows, panel(of_teams, intervals, "team"), teams, shared)
         weeks = _with_team_figures(weeks, panel(of_teams, slices, "team"), teams, shared)
         targets = _with_team_targets(targets, client.targets(period, "team"), teams, shared)
+    rows = _without_what_is_not_kept(rows, not_kept(client, kpis, period))
     if level == "person":
         rows = _with_ratings(rows, client, period, scheme)
     rng = np.random.default_rng(RESAMPLING_SEED)
     return score(rows, weeks, scheme=scheme, kpis=kpis, targets=targets, rng=rng)
+
+
+def not_kept(client: Client, kpis: Collection[str], period: Period) -> frozenset[str]:
+    """Of these KPIs the counts and sums of which nobody in the company has a record in the year up to a period's end.
+
+    Then such records are not kept, and the zero that everybody would have says nothing of anybody. Where somebody had
+    one within the year they are kept, and a zero stays a zero, also in a period in which nobody has any: whether it was
+    not done or not recorded then, no record tells.
+    """
+    asked = [
+        name
+        for name in kpis
+        if (kpi := client.kpis[name]).denominator is None
+        and kpi.aggregation in ("sum", "distinct")
+        and COMPANY in kpi.levels
+    ]
+    end = pd.Timestamp(period.end)
+    year = pd.DataFrame({"period": ["year"], "start": [end - KEPT_WITHIN], "end": [end]})
+    rows = panel(client.data.parts.only(asked), year, "company")
+    return frozenset(rows.loc[(rows["n"] == 0) & (rows["numerator"] == 0), "kpi"])
+
+
+def _without_what_is_not_kept(rows: pd.DataFrame, kpis: Collection[str]) -> pd.DataFrame:
+    said = rows["kpi"].isin(kpis) & rows["status"].isin(MEASURED)
+    return rows.assign(value=rows["value"].mask(said), status=rows["status"].mask(said, NOT_KEPT))
 
 
 def _with_team_figures(
