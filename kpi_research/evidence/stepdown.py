@@ -1,0 +1,159 @@
+"""Many tests read together: how often would chance alone make one of them look as strong as this?
+
+The step-down p-values of Romano & Wolf (2005; computed as in 2016). Whoever calls every test with p at most .05 a find
+calls something wrong in at most 5 % of the data sets, whichever of the hypotheses are true and however the KPIs go
+together; Bonferroni's bound does not know that related KPIs are wrong together, and finds less.
+
+The distribution comes from the wild cluster bootstrap of the scores with the null imposed (Kline & Santos 2012): a
+person's part of every sum is multiplied by the same random sign, so that what is related stays related. Signs rather
+than Webb's points: they leave the errors' covariance as it is, so that a draw is one product of matrices, and where a
+person's part might as well have been its mirror image the test is exact, however few the people are.
+
+Per cent of 2000 simulated data sets without any effect (20 KPIs at 3 lags, KPIs correlated by .7 and AR(.4), errors
+AR(.3)) in which at least one of the 60 cells was called a find at 5 %, and of two true effects of .085 how many were::
+
+    people x months        step-down    Bonferroni (t of CRV1)
+    8 x 24                    4.3          4.4
+    12 x 24                   4.8          4.5
+    20 x 24                   5.1          3.8
+    40 x 24                   5.2          3.1
+    40 x 12                   5.1          3.7
+    40 x 24, skewed errors    5.3          2.1
+    40 x 24, found           65           56
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from kpi_research.evidence.batch import Counts
+from kpi_research.evidence.fixed_effects import TOLERANCE, FloatArray, NotEstimableError, collinear, within
+from kpi_research.evidence.grid import rows_of
+from kpi_research.evidence.lags import history
+
+DRAWS = 1999
+SEED = 20261128
+"""Fixed, so that the same data give the same p."""
+
+BLOCK_DRAWS = 500
+"""Draws held in memory at once."""
+
+
+def familywise_p(scores: Iterable[FloatArray], *, draws: int = DRAWS, seed: int = SEED) -> FloatArray:
+    """Step-down p-values of H hypotheses, each that one or several sums over people are zero.
+
+    Parameters
+    ----------
+    scores
+        H arrays of N x L: each person's part of the sums that are zero under the hypothesis (`batch.Batch.scores`,
+        `joint_scores`), zero for those who do not contribute. L may differ, the N people are the same in all.
+    draws
+        Random draws; p is (1 + as extreme) / (1 + draws). Where people are so few that there are no more different
+        draws, all of them are compared instead.
+    seed
+        Of the random signs: the same seed, the same p.
+
+    Returns
+    -------
+    H p-values; NaN where fewer than two people contribute: such a hypothesis is not counted.
+    """
+    bases = [_basis(each) for each in scores]
+    adjusted = np.full(len(bases), np.nan)
+    members = np.array([np.count_nonzero(basis.any(axis=1)) for basis in bases])
+    tested = np.flatnonzero(members > 1)
+    if not tested.size:
+        return adjusted
+    sizes = np.array([bases[place].shape[1] for place in tested])
+    parts = np.column_stack([bases[place] for place in tested])
+    itself = _statistics(parts.sum(axis=0, keepdims=True), sizes)[0]
+    observed = _comparable(_short_of_own(itself, members[tested]), sizes)
+    order = np.argsort(-observed, kind="stable")
+    extreme, count = np.zeros(len(tested)), 0
+    for signs in _signs(len(parts), draws, seed):
+        drawn = _comparable(_statistics(signs @ parts, sizes), sizes)[:, order]
+        # a hypothesis is compared with the strongest of those that are not stronger than it in the data
+        strongest = np.maximum.accumulate(drawn[:, ::-1], axis=1)[:, ::-1]
+        # draws of equal signs are the statistic itself and have to count, whatever the rounding
+        extreme += (strongest >= observed[order] - TOLERANCE).sum(axis=0)
+        count += len(signs)
+    is_all = count == 2 ** (len(parts) - 1)
+    shares = extreme / count if is_all else (1 + extreme) / (1 + count)
+    adjusted[tested[order]] = np.maximum.accumulate(shares)
+    return adjusted
+
+
+def joint_scores(y: FloatArray, x: FloatArray, lags: int) -> FloatArray:
+    """Each person's part of the sums that are zero where no lag of the KPI says anything: that of `lags.fit_lags`.
+
+    The result beyond effects and y_{t-1}, times each lag of the KPI beyond the same.
+
+    Parameters
+    ----------
+    y, x
+        N x T each.
+
+    Returns
+    -------
+    N x `lags`; zero for those who do not contribute.
+
+    Raises
+    ------
+    NotEstimableError
+        If the lags are collinear with the effects or with one another.
+    """
+    everybody = np.broadcast_to(np.arange(len(y), dtype=float)[:, None], y.shape)
+    rows = rows_of(y, *history(y, x, lags), everybody)
+    X = rows.X[:, :-1]
+    if not len(X):
+        raise NotEstimableError
+    left = within(np.column_stack([rows.y, X]), rows.person, rows.period)
+    if collinear(left[:, 1:], np.linalg.norm(X, axis=0)):
+        raise NotEstimableError
+    asked, past = left[:, :-1], left[:, -1:]
+    asked = asked - past @ np.linalg.lstsq(past, asked, rcond=None)[0]
+    sums = np.zeros((len(y), lags))
+    np.add.at(sums, rows.X[:, -1].astype(np.intp), asked[:, 1:] * asked[:, :1])
+    return sums
+
+
+def _basis(scores: FloatArray) -> FloatArray:
+    """N x rank: the scores in coordinates in which their sums have covariance one."""
+    left, sizes, _ = np.linalg.svd(scores, full_matrices=False)
+    return np.asarray(left[:, sizes > np.sqrt(TOLERANCE) * sizes[:1]])
+
+
+def _statistics(sums: FloatArray, sizes: Counts) -> FloatArray:
+    """Draws x H score statistics; none is larger than its people are many."""
+    return np.add.reduceat(sums**2, np.cumsum(sizes) - sizes, axis=1)
+
+
+def _short_of_own(statistics: FloatArray, people: Counts) -> FloatArray:
+    """The periods' means are made of everybody: each of N people's parts varies by 1/N too little beside the sum.
+
+    The statistic W is N times a share of the parts' squares; the odds of that share are what is too large.
+    """
+    left = (people - 2) / (people - 1)
+    share = statistics / people
+    return people * left * share / (1 - share * (1 - left))
+
+
+def _comparable(statistics: FloatArray, sizes: Counts) -> FloatArray:
+    """Chi-squared statistics of different degrees of freedom as normal ones (Wilson & Hilferty 1931)."""
+    spread = 2 / (9 * sizes)
+    return (np.cbrt(statistics / sizes) - (1 - spread)) / np.sqrt(spread)
+
+
+def _signs(people: int, draws: int, seed: int) -> Iterator[FloatArray]:
+    """Blocks of draws x N: all combinations that differ by more than their direction if these are no more than
+    `draws`, and random ones otherwise."""
+    every = 2 ** (people - 1)
+    rng = np.random.default_rng(seed)
+    for start in range(0, min(draws, every), BLOCK_DRAWS):
+        if every <= draws:
+            numbers = np.arange(start, min(start + BLOCK_DRAWS, every))
+            minus = numbers[:, None] >> np.arange(people) & 1
+        else:
+            minus = rng.integers(0, 2, (min(BLOCK_DRAWS, draws - start), people))
+        yield np.where(minus, -1.0, 1.0)
