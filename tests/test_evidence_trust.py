@@ -169,3 +169,22 @@ def test_where_the_intense_leave_the_page_says_that_the_effect_is_that_of_those_
     assert frame["weighted_p"][0] < 0.05 and frame["weighted_ratio"][0] < 0.9
     sentence = build(sections()["trust"], page_of(frame, "en"))[0].table.frame["sentence"][0]
     assert "effect among those who stayed" in sentence or "holds for those who stayed" in sentence
+
+
+def test_small_panels_full_of_holes_get_a_row_or_a_reason_and_no_warning():
+    rng = np.random.default_rng(0)
+    for _ in range(150):
+        people, periods, lags = rng.integers(2, 25), rng.integers(3, 20), int(rng.integers(1, 4))
+        y = (
+            rng.poisson(1, (people, periods)).astype(float)
+            if rng.random() < 0.5
+            else rng.normal(size=(people, periods))
+        )
+        x = np.round(rng.normal(size=(people, periods)), int(rng.integers(0, 3)))
+        for values in (y, x):
+            values[rng.random(values.shape) < rng.choice([0, 0.1, 0.5])] = np.nan
+        left = np.where(rng.random(people) < rng.choice([0, 0.5, 0.95]), rng.integers(0, periods + 1, people), -1)
+        weeks = np.repeat(x, 4, axis=1) + rng.normal(size=(people, 4 * periods))
+        row = trust(y, {"x": x}, lags, left, Weekly({"x": weeks}, np.repeat(np.arange(periods), 4))).iloc[0]
+        for reason, number in (("leaving", "leave_p"), ("reliability", "reliability"), ("slopes", "differ_p")):
+            assert (row[f"{reason}_reason"] == "") == (0 <= row[number] <= 1)

@@ -202,9 +202,11 @@ def _lags_total(y: FloatArray, x: FloatArray, weights: FloatArray, lags: int) ->
     """From the very rows of `lags.fit_lags`, as far as they have a weight."""
     index = np.broadcast_to(np.arange(len(y), dtype=float)[:, None], y.shape)
     rows = rows_of(y, *history(y, x, lags), weights, index)
+    if not len(rows.y):
+        raise NotEstimableError
     X, w, who = rows.X[:, :lags], rows.X[:, -2], rows.X[:, -1].astype(np.intp)
     columns = within(np.column_stack([rows.y, X]), rows.person, rows.period, weights=w) * np.sqrt(w)[:, None]
-    absorbed = not_nested(rows.person, rows.period) if len(w) else 0
+    absorbed = not_nested(rows.person, rows.period)
     sizes = np.linalg.norm(X * np.sqrt(w)[:, None], axis=0)
     return total(columns[:, 0], columns[:, 1:], who, people=len(y), absorbed=absorbed, sizes=sizes)
 
