@@ -49,6 +49,7 @@ from kpi_research.evidence.fixed_effects import (
 )
 from kpi_research.evidence.grid import lagged, rows_of
 from kpi_research.evidence.lags import history
+from kpi_research.evidence.separation import numbered
 
 LEAST_LEAVERS = 8
 """Leavers under which nothing is said: with the KPI and the result in the logit that is four for each of them."""
@@ -146,13 +147,13 @@ def fit_leaving(y: FloatArray, x: FloatArray, left: Codes, lags: int) -> Leaving
         raise NotEstimableError
     columns = np.column_stack([_recent(values, lags)[at_risk] for values in (x, y)])
     spread = columns.std(axis=0)
-    if collinear(within(columns, np.unique(period, return_inverse=True)[1]), np.linalg.norm(columns, axis=0)):
+    if collinear(within(columns, numbered(period)), np.linalg.norm(columns, axis=0)):
         raise NotEstimableError
     Z = columns / spread
     coef, chance, usual = _logit(happened, Z, period)
     root = np.sqrt(chance * (1 - chance))
     used = root > 0
-    when = np.unique(period[used], return_inverse=True)[1]
+    when = numbered(period[used])
     X = within(Z[used], when, weights=root[used] ** 2) * root[used][:, None]
     moves = moves_of(X, (happened - chance)[used] / root[used], person[used], people=len(y))
     n_people = int(np.unique(person[used]).size)
@@ -259,7 +260,7 @@ def _logit(event: FloatArray, X: FloatArray, period: Codes) -> tuple[FloatArray,
         chance = _chances(X @ coef, period, usual)
         w = chance * (1 - chance)
         used = w > 0
-        left = within(X[used], np.unique(period[used], return_inverse=True)[1], weights=w[used])
+        left = within(X[used], numbered(period[used]), weights=w[used])
         try:
             step = np.linalg.solve((left.T * w[used]) @ left, left.T @ (event - chance)[used])
         except np.linalg.LinAlgError as singular:
@@ -276,7 +277,7 @@ def _logit(event: FloatArray, X: FloatArray, period: Codes) -> tuple[FloatArray,
 def _chances(log_odds: FloatArray, period: Codes, usual: FloatArray) -> FloatArray:
     """Chances (n) with these log odds beside one another whose mean in each period is that period's `usual`."""
     open_rows = (usual > 0) & (usual < 1)
-    chance, when = usual.copy(), np.unique(period[open_rows], return_inverse=True)[1]
+    chance, when = usual.copy(), numbered(period[open_rows])
     count, own = np.bincount(when), log_odds[open_rows]
     level = special.logit(usual[open_rows]) - (np.bincount(when, weights=own) / count)[when]
     for _ in range(MOST_STEPS):

@@ -29,7 +29,10 @@ COLUMNS = {
 
 @dataclass(frozen=True)
 class Weekly:
-    """KPIs week by week.
+    """KPIs week by week: those that add up over a period's weeks, and ratios of such.
+
+    What stands at a period's end (open deals) does not belong here: two weeks of a month show much the same deals, and
+    that they repeat says nothing.
 
     Parameters
     ----------
