@@ -55,6 +55,9 @@ class Score:
         The KPIs scored for every entity with a total; none if they have too little of the scheme's weight.
     draws
         Totals of each scored entity by `entity_id` in each resample; the same resample has the same weeks for all.
+    no_luck
+        Share (0-1) of the differences between all people's totals that is no luck of the weeks (`reliability`), beside
+        the score of one person; null where it is not known.
     """
 
     rows: pd.DataFrame
@@ -63,6 +66,7 @@ class Score:
     likeness: Homogeneity = NOT_COMPARED
     compared_kpis: tuple[str, ...] = ()
     draws: Mapping[str, FloatArray] = field(default_factory=dict)
+    no_luck: float = np.nan
 
     @property
     def compared_scores(self) -> pd.Series:

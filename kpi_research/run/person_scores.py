@@ -7,11 +7,13 @@ import json
 import os
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 
+from kpi_research.appraisal.reliability import measured, reliability
 from kpi_research.appraisal.score import Score
 from kpi_research.crm.roster import UNASSIGNED, days_in
-from kpi_research.periods import Period
+from kpi_research.periods import Period, weekly_slices
 from kpi_research.report.data import Position
 from kpi_research.run.client import Client
 from kpi_research.run.customers import team_members
@@ -19,6 +21,7 @@ from kpi_research.run.scheme_choice import scheme_of
 from kpi_research.run.scores import known_score
 
 FRAMES = ("rows", "totals", "adjustments")
+LUCK = "luck.json"
 POSITIONS = "positions.json"
 SMALLEST_RANKED = 5
 """Among fewer a place would tell nearly as much of the others as of oneself."""
@@ -35,7 +38,9 @@ def person_scores(client: Client, period: Period) -> Score | None:
     folder = _folder(client, period)
     if folder is None:
         return None
-    return Score(**{name: pd.read_parquet(folder / f"{name}.parquet") for name in FRAMES})
+    frames = {name: pd.read_parquet(folder / f"{name}.parquet") for name in FRAMES}
+    no_luck = json.loads((folder / LUCK).read_text(encoding="utf-8"))
+    return Score(**frames, no_luck=np.nan if no_luck is None else no_luck)
 
 
 def own_score(client: Client, period: Period, person: str) -> Score | None:
@@ -43,8 +48,9 @@ def own_score(client: Client, period: Period, person: str) -> Score | None:
     whole = person_scores(client, period)
     if whole is None or person not in set(whole.totals["entity_id"]):
         return None
-    own = {name: getattr(whole, name) for name in FRAMES}
-    return Score(**{name: frame[frame["entity_id"] == person].reset_index(drop=True) for name, frame in own.items()})
+    frames = {name: getattr(whole, name) for name in FRAMES}
+    own = {name: frame[frame["entity_id"] == person].reset_index(drop=True) for name, frame in frames.items()}
+    return Score(**own, no_luck=whole.no_luck)
 
 
 def own_position(client: Client, period: Period, person: str) -> Position | None:
@@ -66,20 +72,29 @@ def _folder(client: Client, period: Period) -> Path | None:
         made = known_score(client, period, "person")
         if made is None:
             return None
-        _write(made, _positions(client, period), folder)
+        _write(made, no_luck_in(made, period), _positions(client, period), folder)
     return folder
 
 
-def _write(made: Score, positions: dict[str, dict[str, int | str | None]], folder: Path) -> None:
+def no_luck_in(made: Score, period: Period) -> float | None:
+    """`Score.no_luck`; None of few people, of scores all alike, and of people whose KPIs are not the same."""
+    if made.likeness.reason == "nothing_in_common":
+        return None
+    found = reliability(measured(made, len(weekly_slices(period))))
+    return None if found.reason else found.share
+
+
+def _write(made: Score, no_luck: float | None, positions: dict[str, dict[str, int | str | None]], folder: Path) -> None:
     """Each file appears whole, the one that is looked for last: several reports may make the same at once."""
     folder.mkdir(parents=True, exist_ok=True)
     for name in FRAMES:
         building = folder / f"{name}.{os.getpid()}.part"
         getattr(made, name).to_parquet(building)
         building.replace(folder / f"{name}.parquet")
-    building = folder / f"{POSITIONS}.{os.getpid()}.part"
-    building.write_text(json.dumps(positions), encoding="utf-8")
-    building.replace(folder / POSITIONS)
+    for file, kept in ((LUCK, no_luck), (POSITIONS, positions)):
+        building = folder / f"{file}.{os.getpid()}.part"
+        building.write_text(json.dumps(kept), encoding="utf-8")
+        building.replace(folder / file)
 
 
 def _positions(client: Client, period: Period) -> dict[str, dict[str, int | str | None]]:

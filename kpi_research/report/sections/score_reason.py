@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pandas as pd
 
+from kpi_research.appraisal.scheme import SchemeItem
 from kpi_research.language import say
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.charts import attainment_bars
@@ -67,14 +68,33 @@ def _reasons(page: PageData) -> Iterator[tuple[str, str, float]]:
     for row in page.score.rows.to_dict("records"):  # type: ignore[union-attr]
         kpi, item = page.kpis[row["kpi"]], rules[row["kpi"]]
         if row["status"] != "ok":
-            reason = say(f"status_reason.{row['status']}", page.language)
-            yield page.label(kpi.name), say("scorecard.left_out", page.language, reason=reason), float("nan")
+            yield page.label(kpi.name), _left_out(page, item, row["status"], row["n"]), float("nan")
             continue
         figures = {key: float(row[key]) for key in ("actual", "target", "attainment", "points")}
         sentence = arithmetic(item, kpi, **figures, words=words)
         if item.scope == "team":
             sentence += say("scorecard.of_team", page.language)
+        sentence += _bounds(page, item, words)
         yield page.label(kpi.name), sentence, figures["points"]
+
+
+def _left_out(page: PageData, item: SchemeItem, status: str, records: float) -> str:
+    """Why there is no score; of too few cases also how many there were and how many are enough."""
+    sentence = say("scorecard.left_out", page.language, reason=say(f"status_reason.{status}", page.language))
+    if status in ("too_few", "no_cases"):
+        # what raters gave counts from the first mark on
+        least = 1 if item.raters else page.kpis[item.kpi].min_cases
+        sentence += say("scorecard.enough", page.language, count=0 if pd.isna(records) else int(records), least=least)
+    return sentence
+
+
+def _bounds(page: PageData, item: SchemeItem, words: Words) -> str:
+    """The most and the least that may be earned, whether it was reached or not."""
+    if item.steps:
+        most, least = max(step.share for step in item.steps), 0.0
+    else:
+        most, least = item.cap, 0.0 if item.zero_below else item.floor
+    return say("scorecard.bounds", page.language, most=words.share(most), least=words.share(least))
 
 
 def _changes(page: PageData) -> Iterator[tuple[str, str, float]]:

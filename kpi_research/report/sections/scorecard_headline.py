@@ -12,6 +12,7 @@ from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
 from kpi_research.report.score_words import Words
 from kpi_research.report.sections.headline import BY_CHANCE, NEAR_TARGET, ON_TARGET
+from kpi_research.report.sections.score_luck import tenths
 from kpi_research.report.words import period_title, range_of, value_of
 
 PLACED = "placed"
@@ -26,7 +27,7 @@ def build(page: PageData) -> Iterator[Block]:
         say("headline.title", page.language),
         callout=_scored(page, total) if scored and total is not None else _not_scored(page),
         facts=dict(total) | {"place": _place(page)} if total is not None else {},
-        notes=tuple(_position(page)) if scored else (),
+        notes=(*_position(page), *_next_quarter(page, total)) if scored and total is not None else (),
     )
 
 
@@ -59,18 +60,38 @@ def _tone(score: float) -> Tone:
 
 def _change(page: PageData, total: pd.Series) -> str:
     """Whether the total moved since the quarter before by more than such totals move by chance."""
-    before = page.previous_score.totals if page.previous_score is not None else pd.DataFrame()
-    if before.empty or pd.isna(before.iloc[0]["score"]):
+    before = _before(page)
+    if before is None:
         return ""
-    moved = total["score"] - before.iloc[0]["score"]
-    by_chance = BY_CHANCE * (total["score_se"] ** 2 + before.iloc[0]["score_se"] ** 2) ** 0.5
-    # where an error is not known, no move is claimed
-    kind = ("up" if moved > 0 else "down") + ("" if abs(moved) > by_chance else "_by_chance")
+    kind = ("up" if total["score"] > before["score"] else "down") + ("" if _is_far(total, before) else "_by_chance")
     values = {
-        "moved": value_of(page, abs(moved), "points"),
-        "before": value_of(page, before.iloc[0]["score"], "points"),
+        "moved": value_of(page, abs(total["score"] - before["score"]), "points"),
+        "before": value_of(page, before["score"], "points"),
     }
     return say(f"headline.change.{kind}", page.language, **values)
+
+
+def _before(page: PageData) -> pd.Series | None:
+    """The total of the quarter before, if there was one."""
+    found = page.previous_score.totals if page.previous_score is not None else pd.DataFrame()
+    return None if found.empty or pd.isna(found.iloc[0]["score"]) else found.iloc[0]
+
+
+def _is_far(total: pd.Series, before: pd.Series) -> bool:
+    """By more than chance; where an error is not known, no move is claimed."""
+    by_chance = BY_CHANCE * (total["score_se"] ** 2 + before["score_se"] ** 2) ** 0.5
+    return bool(abs(total["score"] - before["score"]) > by_chance)
+
+
+def _next_quarter(page: PageData, total: pd.Series) -> Iterator[str]:
+    """After a quarter far from the one before: that some of it is luck, so that the next will be nearer to usual."""
+    before = _before(page)
+    if before is None or not _is_far(total, before):
+        return
+    yield say(f"scorecard.usual.{'up' if total['score'] > before['score'] else 'down'}", page.language)
+    no_luck = page.score.no_luck  # type: ignore[union-attr]
+    if pd.notna(no_luck):
+        yield say("scorecard.usual.luck", page.language, luck=tenths(1 - no_luck))
 
 
 def _why(page: PageData) -> str:
