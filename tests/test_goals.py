@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from random_crm import random_crm
 
-from kpi_research.appraisal.goals import base_targets
+from kpi_research.appraisal.goals import base_targets, held_targets
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.panel import contributions, panel
 from kpi_research.periods import Period, as_intervals
@@ -34,6 +34,21 @@ def versions(*rows: tuple[str | None, str | None, float]) -> pd.DataFrame:
 def test_the_latest_version_holds_unless_the_period_was_over(rows, held, turned):
     given = versions(*(reversed(rows) if turned else rows))
     assert base_targets(given, QUARTER, "person") == {("P1", "visits"): held}
+
+
+def test_base_and_stretch_are_of_one_row_also_where_the_latest_has_no_stretch():
+    given = versions(("1", None, 1.0), ("2", "2026-02-01", 2.0)).assign(stretch=[5.0, None], reason=["first", "second"])
+    (row,) = held_targets(given, QUARTER, "person").to_dict("records")
+    assert (row["base"], row["version"], row["reason"]) == (2.0, "2", "second") and pd.isna(row["stretch"])
+    assert list(held_targets(given, QUARTER, "person").index) == [("P1", "visits")]
+    company = given.assign(scope="company", scope_id="any")
+    assert list(held_targets(company, QUARTER, "company").index) == [("company", "visits")]
+
+
+def test_without_targets_none_holds():
+    assert held_targets(pd.DataFrame(), QUARTER, "person").empty and base_targets(pd.DataFrame(), QUARTER, "team") == {}
+    other = versions(("1", None, 1.0)).assign(period="2025Q4")
+    assert held_targets(other, QUARTER, "person").empty and base_targets(other, QUARTER, "person") == {}
 
 
 def test_scores_and_kpis_take_the_same_version():
