@@ -120,7 +120,7 @@ def _add_bench(command: Command, help_of: Callable[[str], str]) -> None:
 
 
 def _add_settled(command: Command, help_of: Callable[[str], str]) -> None:
-    """The commands of what is settled: goals, closing a period, and comparing two."""
+    """The commands of what is settled: goals, closing a period, comparing two runs, taking several clients together."""
     goals = command("goals", commands.goals)
     goals.add_argument("client", type=Path, help=help_of("client"))
     goals.add_argument("--out", type=Path, metavar="FILE", help=help_of("goals_out"))
@@ -132,7 +132,9 @@ def _add_settled(command: Command, help_of: Callable[[str], str]) -> None:
     diff = command("diff", commands.diff)
     diff.add_argument("before", metavar="A", help=help_of("run_before"))
     diff.add_argument("after", metavar="B", help=help_of("run_after"))
-    for made in (close, diff):
+    pool = command("pool", commands.pool)
+    pool.add_argument("runs", nargs="+", metavar="RUN", help=help_of("runs"))
+    for made in (close, diff, pool):
         made.add_argument("--json", action="store_true", help=help_of("json"))
 
 

@@ -138,6 +138,14 @@ def diff(given: argparse.Namespace, language: Language) -> int:
     return _shown(given, found, lambda: print_comparison(found, language))
 
 
+def pool(given: argparse.Namespace, language: Language) -> int:
+    """The studies of several clients, taken together."""
+    from kpi_research.run.pooling import pool_runs, print_pooled
+
+    found = pool_runs(given.runs)
+    return _shown(given, [each.as_dict() for each in found], lambda: print_pooled(found, language))
+
+
 def goals(given: argparse.Namespace, language: Language) -> int:
     """The client file's goals, split."""
     from kpi_research.run.goal_targets import print_split, split_goals, write_goals

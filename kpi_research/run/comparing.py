@@ -92,10 +92,10 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
     InputError
         If one of the folders holds no run, or they are of two clients.
     """
-    problems = [problem for folder in (a, b) for problem in _not_a_run(folder)]
+    problems = [problem for folder in (a, b) for problem in not_a_run(folder)]
     if problems:
         raise InputError(problems)
-    before, after = _read(a), _read(b)
+    before, after = read_run(a), read_run(b)
     clients = [str(run.manifest["client"]) for run in (before, after)]
     if clients[0] != clients[1]:
         raise InputError(Problem("diff.two_clients", values={"a": clients[0], "b": clients[1]}))
@@ -118,7 +118,8 @@ def compare(a: Path, b: Path) -> dict[str, Any]:
     }
 
 
-def _not_a_run(folder: Path) -> Iterator[Problem]:
+def not_a_run(folder: Path) -> Iterator[Problem]:
+    """What to say of a folder that holds no run; nothing if it does."""
     try:
         manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
         if {"client", "period", "parameters", "code", "row_counts"} <= set(manifest):
@@ -129,7 +130,8 @@ def _not_a_run(folder: Path) -> Iterator[Problem]:
     yield Problem("diff.no_run", values={"folder": folder.as_posix()}, given=folder.name, allowed=beside)
 
 
-def _read(folder: Path) -> RunFolder:
+def read_run(folder: Path) -> RunFolder:
+    """What a run left in its folder."""
     manifest = json.loads((folder / NAME).read_text(encoding="utf-8"))
     figures: dict[tuple[str, str, str], Figure] = {}
     items: dict[tuple[str, str, str], Row] = {}
