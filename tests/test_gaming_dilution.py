@@ -38,13 +38,13 @@ def called(given: dict, draws: int, seed: int = 1) -> float:
 
 @pytest.mark.parametrize("world", HONEST)
 def test_an_honest_kpi_is_seldom_called_diluted(world):
-    assert called(HONEST[world], 60) <= stats.binom.isf(0.001, 60, ALPHA) / 60
+    assert called(HONEST[world], 40) <= stats.binom.isf(0.001, 40, ALPHA) / 40
 
 
 @pytest.mark.parametrize("world", PLANTED)
 def test_a_diluted_one_is_found(world):
     given, power = PLANTED[world]
-    assert called(given, 60) >= power
+    assert called(given, 40) >= power
 
 
 @pytest.mark.slow

@@ -167,7 +167,7 @@ def _sign(counts: FloatArray, bins: _Bins, expected: float, z: float, effect: fl
 
     above = float(counts[bins.reach : bins.reach + bins.window].sum())
     close = above + float(counts[bins.reach - bins.window : bins.reach].sum())
-    low, high = wilson(above / effect, close / effect)
+    low, high = wilson(float(above / effect), float(close / effect))
     return Sign("bunching", above / close, low, high, expected, float(ndtr(-z)), int(close))
 
 

@@ -24,9 +24,9 @@ LEAST_IN_MONTH = 10
 SPARED = 0.05
 """Share of months beyond the expected that is still no pattern."""
 LEAST_PEOPLE = 5
-IMPORTED_TOGETHER = 0.1
-"""Rows of so many of all people, and at least three, in one and the same second were not typed: a system was filled."""
-HOUR = np.timedelta64(1, "h")
+IMPORTED_TOGETHER = 3
+"""People who have several rows each in one and the same second did not type: a system was filled from another."""
+HOUR_SECONDS = 3600
 
 
 def entry_bursts(person: IntArray, occurred: Times, recorded: Times, *, rng: np.random.Generator) -> Sign:
@@ -69,12 +69,12 @@ def entry_bursts(person: IntArray, occurred: Times, recorded: Times, *, rng: np.
 
 
 def _imported(person: IntArray, recorded: Times) -> npt.NDArray[np.bool_]:
-    """Rows that came with those of many others in the same second."""
-    people = len(np.unique(person))
+    """Rows of seconds in which several people have several rows each."""
     second, place = np.unique(recorded.astype("M8[s]"), return_inverse=True)
-    pairs = np.unique(np.column_stack([place, person]), axis=0)
-    sharing = np.bincount(pairs[:, 0], minlength=len(second))
-    return np.asarray(sharing[place] >= max(3, IMPORTED_TOGETHER * people))
+    people = int(person.max(initial=0)) + 1
+    pair, rows = np.unique(place * people + person, return_counts=True)
+    having = np.bincount(pair[rows > 1] // people, minlength=len(second))
+    return np.asarray(having[place] >= IMPORTED_TOGETHER)
 
 
 def _by_person(
@@ -102,8 +102,8 @@ def _by_person(
 def _within_hour(group: IntArray, recorded: Times) -> FloatArray:
     """Rows of the same group in the hour that begins with each row; rows are in order of group and time."""
     seconds = (recorded - recorded.min()).astype("m8[s]").astype(np.int64)
-    line = group * (seconds.max() + 2 * 3600) + seconds
-    return np.asarray(np.searchsorted(line, line + 3600, side="right") - np.arange(len(line)), dtype=float)
+    line = group * (seconds.max() + 2 * HOUR_SECONDS) + seconds
+    return np.asarray(np.searchsorted(line, line + HOUR_SECONDS, side="right") - np.arange(len(line)), dtype=float)
 
 
 def _by_day(group: IntArray, occurred: Times) -> tuple[IntArray, FloatArray]:

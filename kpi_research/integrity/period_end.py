@@ -1,9 +1,9 @@
 """A rush before a period's end and a lull after it: what belonged to the next period was pulled into this one.
 
 Around every end the last three working days of a period and the first three of the next are compared with the seven
-working days beyond them on either side. A slow rise or fall cancels out, and so does the season. Only where both show,
-the rush and the lull, something was moved; more work before an end that nobody pays for later is not. A company's
-customers may themselves buy at the end of their year, and a long holiday after an end does the same.
+working days beyond them on either side. A slow rise or fall and a new level in the new period are none. Only where
+both show, the rush and the lull, something was moved; more work before an end that nobody pays for later is not. A
+company's customers may themselves buy at the end of their year, and a long holiday after an end does the same.
 
 Oyer (1998), Fiscal year ends and nonlinear incentive contracts, QJE 113(1), 149-185; Larkin (2014), The cost of
 high-powered incentives, Journal of Labor Economics 32(2), 199-227.
@@ -27,19 +27,18 @@ LEAST_ENDS = 6
 """Ends without which their spread is not known."""
 EVEN = LAST_DAYS / SIDE
 """The share of the last three working days in the last ten if nothing depends on the end."""
-USUAL = LAST_DAYS / (2 * (SIDE - LAST_DAYS))
-"""Three working days by the fourteen around them."""
+USUAL = LAST_DAYS / (SIDE - LAST_DAYS)
+"""Three working days by the seven beside them."""
 
 
 @dataclass(frozen=True)
 class Around:
-    """Counts by person and end, N x E: in the last ten working days before it; in the last three of them; in the first
-    three after it; and in the seven beyond on each side."""
+    """Counts by person and end, N x E: in the three working days before it and after it, and in the seven beyond."""
 
-    ten: FloatArray
     before: FloatArray
     after: FloatArray
-    quiet: FloatArray
+    quiet_before: FloatArray
+    quiet_after: FloatArray
 
 
 def around_ends(counts: FloatArray, ends: IntArray) -> Around:
@@ -58,8 +57,9 @@ def around_ends(counts: FloatArray, ends: IntArray) -> Around:
     def between(first: int, last: int) -> FloatArray:
         return np.asarray(total[:, whole + last] - total[:, whole + first], dtype=float)
 
-    quiet = between(-SIDE, -LAST_DAYS) + between(LAST_DAYS, SIDE)
-    return Around(between(-SIDE, 0), between(-LAST_DAYS, 0), between(0, LAST_DAYS), quiet)
+    return Around(
+        between(-LAST_DAYS, 0), between(0, LAST_DAYS), between(-SIDE, -LAST_DAYS), between(LAST_DAYS, SIDE)
+    )  # fmt: skip
 
 
 def period_end(counts: FloatArray, ends: IntArray, *, rng: np.random.Generator) -> Sign:
@@ -76,20 +76,27 @@ def period_end(counts: FloatArray, ends: IntArray, *, rng: np.random.Generator) 
         As in `around_ends`.
     """
     seen = around_ends(counts, ends)
-    n = int(seen.ten.sum())
-    if seen.ten.shape[1] < LEAST_ENDS:
+    ten = seen.before + seen.quiet_before
+    n = int(ten.sum())
+    if ten.shape[1] < LEAST_ENDS:
         return Sign("period_end", n=n, reason="few_periods")
     if n < LEAST_PER_PERSON * LEAST_ENDS:
         return Sign("period_end", n=n, reason="too_few")
-    parts = (seen.ten, seen.before, seen.after, seen.quiet)
+    parts = (seen.before, seen.after, seen.quiet_before, seen.quiet_after)
     company = Around(*(part.sum(axis=0, keepdims=True) for part in parts))
-    low, high = resampled(company.before[0], company.ten[0], rng, RESAMPLES)
-    alone = np.where(seen.ten.sum(axis=1) >= LEAST_PER_PERSON, _both(seen), np.nan)
-    rate, p = float(company.before.sum() / n), float(_both(company)[0])
+    low, high = resampled(company.before[0], ten.sum(axis=0), rng, RESAMPLES)
+    alone = np.where(ten.sum(axis=1) >= LEAST_PER_PERSON, _moved(seen), np.nan)
+    rate, p = float(company.before.sum() / n), float(_moved(company)[0])
     return Sign("period_end", rate, low, high, EVEN, p, n, *people_found(alone))
 
 
-def _both(seen: Around) -> FloatArray:
-    """By person, chance of such a rush and of such a lull beside the quiet days, the larger one."""
-    usual = USUAL * seen.quiet
-    return np.maximum(one_sided_t(seen.before - usual), one_sided_t(usual - seen.after))
+def _moved(seen: Around) -> FloatArray:
+    """By person, chance of such a rush and of such a lull, the largest of four.
+
+    Each is held against the quiet days of its own side, so that a level that changes with the period is none, and
+    against those of both sides, so that a rise across the end is none.
+    """
+    both = (seen.quiet_before + seen.quiet_after) / 2
+    rush = [seen.before - USUAL * quiet for quiet in (seen.quiet_before, both)]
+    lull = [USUAL * quiet - seen.after for quiet in (seen.quiet_after, both)]
+    return np.asarray(np.max([one_sided_t(each) for each in (*rush, *lull)], axis=0), dtype=float)

@@ -20,7 +20,7 @@ DETECTORS: tuple[Detector, ...] = get_args(Detector)
 Reason = Literal[
     "", "too_few", "few_people", "few_periods", "few_distinct", "lumpy", "small_targets", "no_targets", "not_a_count",
     "no_entry_times", "no_time_of_day", "no_change", "not_estimable",
-    "shares_records", "not_a_kind",
+    "shares_records", "not_a_kind", "less_is_better",
 ]  # fmt: skip
 """Why nothing could be looked at."""
 
@@ -45,8 +45,7 @@ class Sign:
     ----------
     rate, low, high, expected
         The share that it looks at, its interval (`policy.INTERVAL_LEVEL`), and what the share would be without working
-        to the number. Of `dilution`: how much a unit was worth after the KPI got weight, in shares of what it was worth
-        before, and 1. NaN where nothing was looked at.
+        to the number. NaN where nothing was looked at. Of `dilution` see `measure`.
     p, q
         Chance of as much or more without; the same among all signs of a client (`GamingSigns`), NaN for `dilution`.
     n
@@ -56,6 +55,9 @@ class Sign:
         them). None at all where a person has too few rows for this detector.
     reason
         Why nothing could be looked at; empty otherwise.
+    measure
+        Of `dilution`, what decided: `worth` of a unit after the KPI got weight, in shares of before (so that 1 is
+        expected), or the `effective` share after, and before.
     """
 
     detector: Detector
@@ -68,6 +70,7 @@ class Sign:
     n_people: int = 0
     n_people_found: int = 0
     reason: Reason = ""
+    measure: Literal["share", "worth", "effective"] = "share"
     kpi: str = ""
     q: float = np.nan
 
