@@ -139,8 +139,8 @@ def test_why_is_said_only_where_peoples_averages_show_it(language):
     less, more, unknown = (
         ("偏低", "偏高", "说不出来") if language == "zh" else ("a low one", "a high one", "cannot say")
     )
-    assert less in shown(made, language, "manager")["segments"].text[-1]
+    assert less in shown(made, language, "manager")["segments"].text[0]
     flipped = made[1].assign(pooled=1.0, people_low=0.1, people_high=1.0)
-    assert more in shown((made[0], flipped), language, "manager")["segments"].text[-1]
+    assert more in shown((made[0], flipped), language, "manager")["segments"].text[0]
     doubtful = made[1].assign(people_high=0.1)
-    assert unknown in shown((made[0], doubtful), language, "manager")["segments"].text[-1]
+    assert unknown in shown((made[0], doubtful), language, "manager")["segments"].text[0]

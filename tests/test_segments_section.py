@@ -170,3 +170,13 @@ def test_without_kpis_that_go_with_results_there_is_nothing_to_ask(made):
     empty = made[0].iloc[:0], made[1].iloc[:0]
     (block,) = shown(empty, "en", "analyst").values()
     assert block.status == "no_data"
+
+
+def test_no_group_stands_out_where_none_differs(made):
+    groups, views = made
+    alike = groups[groups["kind"] == "role"].assign(q_differ=1.0)
+    pictures = [
+        shown((rows, views.iloc[:0]), "en", "analyst")["segments_visits"].figure.svg
+        for rows in (alike, alike.assign(q_differ=0.01))
+    ]
+    assert ["--accent" in picture for picture in pictures] == [False, True]

@@ -8,10 +8,10 @@ equal slopes different: the joint test, Welch's (1951) with the degrees of freed
 bootstrap of Welch's statistic that is used::
 
     people in the groups                 joint  Welch  bootstrap
-    20 groups of 5                       35.3   15.0   2.0
-    8 groups of 5                        18.5   8.0    3.0
-    5, 10, 25                            11.5   5.0    5.0
-    20, 20                               5.2    4.5    4.5
+    20 groups of 5                       35.3   15.0   2.2
+    8 groups of 5                        18.5   8.0    3.8
+    5, 10, 25                            11.5   5.0    5.8
+    20, 20                               5.2    4.5    4.0
     5, 5, 10, 20; errors 2, 1, 1, .7     15.2   5.2    5.5
 
 Where people pass from one group to the other (their first eight periods and those after) it was 5.2 %, with money of

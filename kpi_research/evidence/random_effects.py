@@ -8,9 +8,9 @@ Viechtbauer 2007 as a distribution; Nagashima, Noma & Furukawa 2019). A plug-in 
 same, and their intervals too short.
 
 In 200-400 simulated panels each of 24 months, with 2, 3, 5, 8 and 20 groups of 5-25 people and true effects around .15
-that differ by a standard deviation of 0, .1 and .3, 95 % intervals held the groups' true effects in 92-98 %, and that
-of another group in 94-100 %. Squared errors were 16-71 % of those of the raw estimates where there was no difference,
-27-88 % at .1, and 70-103 % at .3, the larger figures with two groups (`tests/test_evidence_heterogeneity.py`).
+that differ by a standard deviation of 0, .1 and .3, 95 % intervals held the groups' true effects in 91-98 %, and that
+of another group in 93-100 %. Squared errors were 16-72 % of those of the raw estimates where there was no difference,
+28-83 % at .1, and 73-101 % at .3, the larger figures with two groups (`tests/test_evidence_heterogeneity.py`).
 """
 
 from __future__ import annotations

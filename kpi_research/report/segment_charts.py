@@ -35,10 +35,13 @@ USUAL_SWINGS = 2.0
 def group_forest(rows: pd.DataFrame, language: Language, *, unit: Unit, caption: str = "") -> Figure:
     """A dot and its interval for each group, kinds of groups set apart by a heading.
 
+    Where groups differ, those in which a link is seen stand out. Elsewhere none does: that one interval leaves out zero
+    and another does not is no difference.
+
     Parameters
     ----------
     rows
-        `kind` and `label` as they shall be shown, rows of a kind together; `effect, low, high`.
+        `kind` and `label` as they shall be shown, rows of a kind together; `effect, low, high`; `differs`, of the kind.
     unit
         Of the effects: `number` or `share`.
     """
@@ -57,7 +60,7 @@ def group_forest(rows: pd.DataFrame, language: Language, *, unit: Unit, caption:
     for (_, cell), y, words in zip(lines, places.middles, shown, strict=True):
         if cell is None:
             continue
-        seen = cell["low"] > 0 or cell["high"] < 0
+        seen = cell["differs"] and (cell["low"] > 0 or cell["high"] < 0)
         colour: Colour = "accent" if seen else "unknown"
         drawing.strokes([((x(cell["low"]), y), (x(cell["high"]), y))], colour, width=3)
         drawing.dots([(x(cell["effect"]), y)], colour, size=12)

@@ -85,6 +85,7 @@ def _of_kpi(page: PageData, kpi: str, rows: pd.DataFrame) -> Block:
         label=[_group(page, group) for group in known["group"]],
         effect_low=known["low"],
         effect_high=known["high"],
+        differs=known["q_differ"] <= page.study.plan.q,
     )
     shown: Columns = (
         ("kind", "text"), ("label", "text"), ("effect", unit), ("raw", unit), ("n_people", "count"),
@@ -92,12 +93,13 @@ def _of_kpi(page: PageData, kpi: str, rows: pd.DataFrame) -> Block:
     )  # fmt: skip
     drawn = frame[frame["effect"].notna() & (frame.groupby("kind")["group"].transform("size") <= MOST_GROUPS)]
     caption = say("segments.caption", page.language, kpi=page.inline(kpi), outcome=page.inline(page.outcome))
+    marks = say("segments.chart.forest_caption", page.language)
     return Block(
         f"segments_{kpi}",
         say("segments.title_kpi", page.language, kpi=page.label(kpi)),
         text=(*_alike(page, known), *_people(page, kpi, rows)),
         table=_table(page, frame, shown, caption) if len(frame) else None,
-        figure=group_forest(drawn, page.language, unit=unit, caption=caption) if len(drawn) else None,
+        figure=group_forest(drawn, page.language, unit=unit, caption=marks) if len(drawn) else None,
         notes=(
             say(f"segments.note.unit_{rows['effect_unit'].iloc[0]}", page.language, kpi=page.inline(kpi)),
             say("segments.note.small", page.language, people=LEAST_PEOPLE),
@@ -202,16 +204,19 @@ def _views(page: PageData, views: pd.DataFrame) -> Iterator[Block]:
 
 
 def _alerts(page: PageData, views: pd.DataFrame) -> Iterator[str]:
-    """A paragraph for each KPI of which two points of view say the opposite: what, why, and what to do."""
-    for _, row in views[views["alert"] != ""].iterrows():
+    """What and why, of each KPI of which two points of view say the opposite; then what to make of it."""
+    alerts = views[views["alert"] != ""]
+    for _, row in alerts.iterrows():
         one, other = PAIRS[row["alert"]]
         names = {"kpi": page.inline(row["kpi"]), "outcome": page.inline(page.outcome)}
         opposite = {name: direction(row[view], page.language) for name, view in {"one": one, "other": other}.items()}
         parts = [say(f"segments.alert.{row['alert']}", page.language, **names, **opposite)]
         if row["alert"] == "pooled_within":
             parts.append(say(f"segments.reason.{_reason(row)}", page.language, **names))
-        parts.append(say(f"segments.advice_views.{'within' if other == 'within' else 'other'}", page.language))
         yield (" " if page.language == "en" else "").join(parts)
+    if len(alerts):
+        known = any("within" in PAIRS[alert] for alert in alerts["alert"])
+        yield say(f"segments.advice_views.{'within' if known else 'other'}", page.language)
 
 
 def _reason(row: pd.Series) -> str:
