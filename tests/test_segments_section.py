@@ -168,8 +168,11 @@ def test_for_how_many_people_has_its_words(made, language, above, words):
 
 def test_without_kpis_that_go_with_results_there_is_nothing_to_ask(made):
     empty = made[0].iloc[:0], made[1].iloc[:0]
-    (block,) = shown(empty, "en", "analyst").values()
-    assert block.status == "no_data"
+    untyped = pd.DataFrame(columns=[*COLUMNS]), pd.DataFrame(columns=[*SIMPSON_COLUMNS])
+    for nothing in (empty, untyped):
+        (block,) = shown(nothing, "en", "analyst").values()
+        assert block.status == "no_data"
+        assert shown(nothing, "en", "manager") == {}
 
 
 def test_no_group_stands_out_where_none_differs(made):
