@@ -6,6 +6,7 @@ import re
 import numpy as np
 import pandas as pd
 import pytest
+from conftest import small_tables, write_client
 
 from kpi_research import open_client
 from kpi_research.crm.contract import hold_to_contract
@@ -88,12 +89,16 @@ def client_in(folder, *, is_gamed: bool, seed: int = 7):
     path = folder / "params" / "made-up.yaml"
     path.write_text(CLIENT, encoding="utf-8")
     client = open_client(path)
-    with Workspace(folder / "workspace") as workspace:
-        contract = hold_to_contract(
-            read_source(client.settings.source, path.parent, workspace), timezone="Asia/Shanghai"
-        )
-        entry_rows.write(entry_rows.fetch(contract.tables), client.data.folder)
+    keep_entries(client, folder)
     return client
+
+
+def keep_entries(client, folder):
+    """Keep the rows that `run.store` keeps when it reads a client."""
+    with Workspace(folder / "workspace") as workspace:
+        source = read_source(client.settings.source, client.path.parent, workspace)
+        tables = hold_to_contract(source, timezone="Asia/Shanghai").tables
+        entry_rows.write(entry_rows.fetch(tables), client.data.folder)
 
 
 @pytest.fixture(scope="module")
@@ -106,6 +111,30 @@ def working_to_it(tmp_path_factory):
 def honest(working_to_it):
     """The end of the first year: nobody works to the number yet."""
     return signs_for(working_to_it[0], Period.parse("2024Q4"))
+
+
+@pytest.mark.parametrize(
+    "lacking",
+    [
+        (),
+        pytest.param(("activities.csv",), marks=pytest.mark.slow),
+        pytest.param(("targets.csv", "opportunities.csv"), marks=pytest.mark.slow),
+    ],
+)
+def test_a_client_with_few_people_or_fewer_tables_gets_reasons(tmp_path, lacking):
+    tables = {name: text for name, text in small_tables().items() if name not in lacking}
+    client = open_client(write_client(tmp_path, tables))
+    keep_entries(client, tmp_path)
+    found = signs_for(client, Period.parse("2026Q1"))
+    assert gamed(found) == {} and found.signs
+    assert {sign.kpi for sign in found.signs if not sign.reason} <= {
+        "visits",
+        "calls",
+        "signed_contracts",
+        "new_customers",
+    }
+    (block,) = told(found, "en")
+    assert block.status in ("ok", "no_data") and block.notes
 
 
 def by_detector(found: GamingSigns, kpi: str) -> dict[str, Sign]:

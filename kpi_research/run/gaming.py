@@ -71,9 +71,10 @@ def signs_for(client: Client, period: Period) -> GamingSigns:
     A detector that cannot look says why. Nothing is said of single people.
     """
     kpis = _watched(client)
-    if client.data.parts.since is None or not client.periods("month"):
+    months = [month for month in client.periods("month") if month.end <= period.end]
+    if not months:
         return GamingSigns()
-    rows = _rows(client, period, kpis)
+    rows = _rows(client, period, kpis, months)
     rng = np.random.default_rng(SEED)
     signs: list[Sign] = []
     histograms: dict[str, Histogram] = {}
@@ -93,8 +94,7 @@ def _watched(client: Client) -> list[Kpi]:
     return [client.kpis[name] for name in dict.fromkeys([*names, *(kpi.name for kpi in client.predictors())])]
 
 
-def _rows(client: Client, period: Period, kpis: Sequence[Kpi]) -> _Rows:
-    months = [month for month in client.periods("month") if month.end <= period.end]
+def _rows(client: Client, period: Period, kpis: Sequence[Kpi], months: Sequence[Period]) -> _Rows:
     names, outcome = [kpi.name for kpi in kpis], client.settings.outcome
     shares = {EFFECTIVE_SHARE[name] for name in names if name in EFFECTIVE_SHARE}
     parts = client.data.parts
