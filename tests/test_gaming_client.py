@@ -18,8 +18,9 @@ from kpi_research.report.data import PageData
 from kpi_research.report.html import block_html
 from kpi_research.report.sections.gaming import build, shown
 from kpi_research.report.tables import block_json
-from kpi_research.run import entry_rows
+from kpi_research.run import entry_rows, gaming_file
 from kpi_research.run.gaming import kinds_of, signs_for
+from kpi_research.run.gaming_file import gaming_of
 from kpi_research.sources.read import read_source
 from kpi_research.sources.workspace import Workspace
 
@@ -176,6 +177,17 @@ def test_every_kpi_has_every_detector_or_its_reason(working_to_it):
     assert reasons["signed_amount"]["dilution"] == "shares_records"
     assert reasons["signed_amount"]["entry_bursts"] == "not_a_kind"
     assert all(np.isnan(sign.p) for sign in found.signs if sign.reason)
+
+
+def test_signs_are_made_once_and_read_again_as_they_were(working_to_it, monkeypatch):
+    client, found = working_to_it
+    made = gaming_of(client, Period.parse("2025Q4"))
+    monkeypatch.setattr(gaming_file, "signs_for", None)
+    again = gaming_of(client, Period.parse("2025Q4"))
+    for each in (made, again):
+        assert repr(each.signs) == repr(found.signs) and gamed(each) == gamed(found)
+        assert list(each.histograms) == list(found.histograms)
+        np.testing.assert_array_equal(each.histograms["visits"].smooth, found.histograms["visits"].smooth)
 
 
 def test_bursts_are_those_counted_by_hand(working_to_it):

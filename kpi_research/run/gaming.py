@@ -94,7 +94,7 @@ def _watched(client: Client) -> list[Kpi]:
     return [client.kpis[name] for name in dict.fromkeys([*names, *(kpi.name for kpi in client.predictors())])]
 
 
-def _rows(client: Client, period: Period, kpis: Sequence[Kpi], months: Sequence[Period]) -> _Rows:
+def _rows(client: Client, period: Period, kpis: Sequence[Kpi], months: list[Period]) -> _Rows:
     names, outcome = [kpi.name for kpi in kpis], client.settings.outcome
     shares = {EFFECTIVE_SHARE[name] for name in names if name in EFFECTIVE_SHARE}
     parts = client.data.parts
