@@ -69,7 +69,8 @@ def fits_people(checked: Checked) -> Iterator[Found]:
         values = sorted(known.get(field, ()))
         told_apart = len(schemes) > 1 and any(getattr(v.applies_to, field) or v.applies_to.teams for v in versions)
         if len(values) > 1 and not told_apart:
-            shown = {"field": sentence(f"scheme_input.{field}"), "values": ", ".join(values), "count": str(len(values))}
+            shown: dict[str, Bilingual | str] = {"values": ", ".join(values), "count": str(len(values))}
+            shown |= {"field": sentence(f"scheme_input.{field}")}
             yield Found("one_size", field, shown, severity=None if field == "role" else "note")
     yield from _holds_for_somebody(versions, known)
     seasons = _seasons(checked)

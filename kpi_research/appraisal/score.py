@@ -21,6 +21,7 @@ from kpi_research.appraisal.ranking import Homogeneity, SliceParts, scores_diffe
 from kpi_research.appraisal.resampling import interval, resample_weights, resampled
 from kpi_research.appraisal.scheme import Scheme, SchemeItem
 from kpi_research.kpis.definition import Kpi
+from kpi_research.panel.records import no_records
 from kpi_research.policy import MEASURED, MIN_SCORED_WEIGHT
 
 SCORE_COLUMNS = [
@@ -58,6 +59,8 @@ class Score:
     no_luck
         Share (0-1) of the differences between all people's totals that is no luck of the weeks (`reliability`), beside
         the score of one person; null where it is not known.
+    records
+        The records behind the KPIs, in `RECORD_COLUMNS` of `panel.records`; beside the score of one person, and theirs.
     """
 
     rows: pd.DataFrame
@@ -67,6 +70,7 @@ class Score:
     compared_kpis: tuple[str, ...] = ()
     draws: Mapping[str, FloatArray] = field(default_factory=dict)
     no_luck: float = np.nan
+    records: pd.DataFrame = field(default_factory=no_records)
 
     @property
     def compared_scores(self) -> pd.Series:

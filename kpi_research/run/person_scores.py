@@ -18,6 +18,7 @@ from kpi_research.report.data import Position
 from kpi_research.run.client import Client
 from kpi_research.run.customers import team_members
 from kpi_research.run.scheme_choice import scheme_of
+from kpi_research.run.score_rows import own_records
 from kpi_research.run.scores import known_score
 
 FRAMES = ("rows", "totals", "adjustments")
@@ -50,7 +51,7 @@ def own_score(client: Client, period: Period, person: str) -> Score | None:
         return None
     frames = {name: getattr(whole, name) for name in FRAMES}
     own = {name: frame[frame["entity_id"] == person].reset_index(drop=True) for name, frame in frames.items()}
-    return Score(**own, no_luck=whole.no_luck)
+    return Score(**own, no_luck=whole.no_luck, records=own_records(client, period, person))
 
 
 def own_position(client: Client, period: Period, person: str) -> Position | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from typing import Any
 
@@ -9,6 +10,7 @@ import pandas as pd
 
 from kpi_research.kpis.definition import Kpi
 from kpi_research.language import say
+from kpi_research.panel.records import cases, no_records
 from kpi_research.policy import MEASURED
 from kpi_research.report.block import Block, ColumnView, DataTable
 from kpi_research.report.data import PageData
@@ -16,6 +18,9 @@ from kpi_research.report.format import MISSING
 from kpi_research.report.page import Section
 from kpi_research.report.score_words import Words
 from kpi_research.report.words import listed
+
+MOST_NAMED = 8
+"""Records that are named in the table; all are in the file beside the page."""
 
 
 def build(page: PageData) -> Iterator[Block]:
@@ -28,12 +33,14 @@ def build(page: PageData) -> Iterator[Block]:
     months = sorted(page.months["period"].unique())
     by_month = page.months.set_index(["kpi", "period"])
     now = page.now()
+    named = {name: _named(page, page.kpis[name], now.loc[name]) for name in own}
     rows = [
         {
             "label": page.label(name),
             **{month: _counted(page, page.kpis[name], by_month.loc[(name, month)]) for month in months},
             "quarter": _counted(page, page.kpis[name], now.loc[name]),
             "where": _where(page, page.kpis[name]),
+            "records": _listed(page, page.kpis[name], named[name]),
         }
         for name in own
     ]
@@ -42,6 +49,7 @@ def build(page: PageData) -> Iterator[Block]:
         *(ColumnView(month, month) for month in months),
         ColumnView("quarter", say("scores.column.value", page.language)),
         ColumnView("where", say("scorecard.column.where", page.language)),
+        ColumnView("records", say("scorecard.column.records", page.language)),
     )
     facts = page.months.loc[page.months["kpi"].isin(own), ["kpi", "period", "numerator", "denominator", "n", "status"]]
     yield Block(
@@ -49,8 +57,11 @@ def build(page: PageData) -> Iterator[Block]:
         say("scorecard.title_records", page.language),
         text=(say("scorecard.records_lead", page.language),),
         table=DataTable(pd.DataFrame(rows), columns, say("scorecard.caption_records", page.language)),
-        notes=(say("scorecard.note_records", page.language),),
-        facts={"months": facts.to_dict("records")},
+        notes=(
+            say("scorecard.note_records", page.language),
+            say("scorecard.note_named", page.language, most=MOST_NAMED),
+        ),
+        facts={"months": facts.to_dict("records"), "records": {name: _all(found) for name, found in named.items()}},
     )
 
 
@@ -73,6 +84,43 @@ def _counted(page: PageData, kpi: Kpi, row: pd.Series) -> str:
 
 def _is_ratio(row: pd.Series) -> bool:
     return bool(pd.notna(row["denominator"]) and row["denominator"] > 0)
+
+
+def _named(page: PageData, kpi: Kpi, row: pd.Series) -> pd.DataFrame:
+    """The records that a figure rests on, latest first; none unless they are as many, and come to as much, as it says.
+
+    They were read apart from the figure: where a source changed in between they would be others.
+    """
+    records = page.score.records if page.score is not None else no_records()
+    own = records[(records["kpi"] == kpi.name) & (records["person_id"] == page.entity_id)]
+    counted = int(cases(own).sum()) == _whole(row["n"])
+    if kpi.aggregation in ("sum", "at_end"):
+        counted &= math.isclose(own["numerator"].sum(), row["numerator"], rel_tol=1e-6, abs_tol=1e-4)
+    return (own if counted else own.iloc[:0]).sort_values(["day", "record_id"], ascending=False, kind="stable")
+
+
+def _listed(page: PageData, kpi: Kpi, records: pd.DataFrame) -> str:
+    """The first of them by number and day, those that count above a ratio's line first, and how many more there are."""
+    if records.empty:
+        return MISSING
+    above = records["numerator"].fillna(1.0) != 0
+    ratio = kpi.denominator is not None
+    parts = [(records[above], "above" if ratio else "plain"), (records[~above], "below" if ratio else "nothing")]
+    return "".join(_part(page, rows, kind) for rows, kind in parts if len(rows))
+
+
+def _part(page: PageData, rows: pd.DataFrame, kind: str) -> str:
+    shown = rows.head(MOST_NAMED)
+    ids = say("words.comma", page.language).join(f"{row.record_id} ({row.day:%m-%d})" for row in shown.itertuples())
+    more = say("scorecard.more_records", page.language, count=len(rows) - MOST_NAMED) if len(rows) > MOST_NAMED else ""
+    return say(f"scorecard.named.{kind}", page.language, records=ids, more=more)
+
+
+def _all(records: pd.DataFrame) -> list[dict[str, Any]]:
+    """Every one of them, for the file beside the page."""
+    days = records["day"].dt.strftime("%Y-%m-%d")
+    shown = records.assign(day=days)[["table", "record_id", "day", "numerator", "denominator"]].astype(object)
+    return shown.where(shown.notna(), None).to_dict("records")
 
 
 def _whole(number: Any) -> int:
