@@ -155,5 +155,5 @@ def _signs(people: int, draws: int, seed: int) -> Iterator[FloatArray]:
             numbers = np.arange(start, min(start + BLOCK_DRAWS, every))
             minus = numbers[:, None] >> np.arange(people) & 1
         else:
-            minus = rng.integers(0, 2, (min(BLOCK_DRAWS, draws - start), people))
+            minus = rng.integers(0, 2, (min(BLOCK_DRAWS, draws - start), people), dtype=np.int8)
         yield np.where(minus, -1.0, 1.0)
