@@ -281,6 +281,8 @@ def test_the_effect_is_what_the_two_have_in_common_beyond_person_and_period():
 def test_a_map_with_nothing_to_see():
     y, x = panel("complete")
     assert screen(y, {}, 2).empty
+    for size in ((0, 5), (5, 0), (5, 1), (0, 0)):
+        assert screen(np.empty(size), {"nobody": np.empty(size)}, 2)["p"].isna().all()
     found = screen(y, {"constant": x[0], "none": np.full(y.shape, np.nan)}, 2)
     assert found[["effect", "p", "q", "q_by", "familywise_p"]].isna().all().all()
     with pytest.raises(ValueError):

@@ -79,17 +79,19 @@ def test_without_any_effect_the_page_says_what_chance_shows():
 
 
 def test_what_stands_out_is_counted_and_the_strongest_named():
-    several = block_of("en", found((0.5, -0.5)))
-    assert "cells 2 stand out" in several.text[1]
-    frame = found((0.5,))
+    frame = found((0.5,)).assign(familywise_p=0.6)
+    frame.loc[0, "familywise_p"] = 0.002
     one = block_of("en", frame)
     first = catalogue()[frame["kpi"].iloc[0]].label.en.lower()
-    assert "One of 18 cells stands out" in one.text[1]
-    assert f"{first} at lag 1" in one.text[1].lower()
+    assert f"one of 18 cells stands out (framed): {first} at lag 1" in one.text[1].lower()
+    assert "no more than 5%" in one.text[1]
     assert one.table.frame["kpi"].iloc[0] == frame["kpi"].iloc[0]
     assert one.table.frame["lag_1"].iloc[0] == frame["effect"].iloc[0]
-    assert one.table.frame["strict"].iloc[0] == frame["familywise_p"].iloc[:3].min()
+    assert one.table.frame["strict"].iloc[0] == 0.002
     assert "lag 1 (stands out)" in one.figure.alt
+    frame.loc[7, "familywise_p"] = 0.05
+    several = block_of("en", frame)
+    assert f"of 18 cells 2 stand out (framed), the strongest being {first} at lag 1" in several.text[1].lower()
 
 
 def test_nothing_to_draw(language):

@@ -61,7 +61,8 @@ def screen(
     batch = fit_each(y, cube, lags)
     columns = {name: values.ravel() for name, values in _numbers(batch).items()}
     q, tested = family_q(columns["p"]), np.isfinite(columns["p"]).sum()
-    strict = familywise_p(batch.scores.reshape(-1, len(y), 1), draws=draws, seed=seed)
+    cells = (scores[:, None] for of_kpi in batch.scores for scores in of_kpi)
+    strict = familywise_p(cells, draws=draws, seed=seed)
     made = {
         "kpi": np.repeat(np.array(list(kpis), dtype=object), lags),
         "lag": np.tile(np.arange(1, lags + 1), len(kpis)),

@@ -7,7 +7,8 @@ together; Bonferroni's bound does not know that related KPIs are wrong together,
 The distribution comes from the wild cluster bootstrap of the scores with the null imposed (Kline & Santos 2012): a
 person's part of every sum is multiplied by the same random sign, so that what is related stays related. Signs rather
 than Webb's points: they leave the errors' covariance as it is, so that a draw is one product of matrices, and where a
-person's part might as well have been its mirror image the test is exact, however few the people are.
+person's part might as well have been its mirror image nothing is asked of the number of people. The error is taken
+where the null is true; therefore cells may stand in another order than by their t.
 
 Per cent of 2000 simulated data sets without any effect (20 KPIs at 3 lags, KPIs correlated by .7 and AR(.4), errors
 AR(.3)) in which at least one of the 60 cells was called a find at 5 %, and of two true effects of .085 how many were::
@@ -59,14 +60,15 @@ def familywise_p(scores: Iterable[FloatArray], *, draws: int = DRAWS, seed: int 
     -------
     H p-values; NaN where fewer than two people contribute: such a hypothesis is not counted.
     """
-    bases = [_basis(each) for each in scores]
-    adjusted = np.full(len(bases), np.nan)
-    members = np.array([np.count_nonzero(basis.any(axis=1)) for basis in bases])
+    given = list(scores)
+    adjusted = np.full(len(given), np.nan)
+    members = np.array([_members(each) for each in given])
     tested = np.flatnonzero(members > 1)
     if not tested.size:
         return adjusted
-    sizes = np.array([bases[place].shape[1] for place in tested])
-    parts = np.column_stack([bases[place] for place in tested])
+    bases = [_basis(given[place]) for place in tested]
+    sizes = np.array([basis.shape[1] for basis in bases])
+    parts = np.column_stack(bases)
     itself = _statistics(parts.sum(axis=0, keepdims=True), sizes)[0]
     observed = _comparable(_short_of_own(itself, members[tested]), sizes)
     order = np.argsort(-observed, kind="stable")
@@ -118,6 +120,12 @@ def joint_scores(y: FloatArray, x: FloatArray, lags: int) -> FloatArray:
     return sums
 
 
+def _members(scores: FloatArray) -> int:
+    """People who contribute anything beside rounding."""
+    sizes = np.abs(scores).max(axis=1)
+    return int(np.count_nonzero(sizes > TOLERANCE * sizes.max(initial=0.0)))
+
+
 def _basis(scores: FloatArray) -> FloatArray:
     """N x rank: the scores in coordinates in which their sums have covariance one."""
     left, sizes, _ = np.linalg.svd(scores, full_matrices=False)
@@ -146,8 +154,10 @@ def _comparable(statistics: FloatArray, sizes: Counts) -> FloatArray:
 
 
 def _signs(people: int, draws: int, seed: int) -> Iterator[FloatArray]:
-    """Blocks of draws x N: all combinations that differ by more than their direction if these are no more than
-    `draws`, and random ones otherwise."""
+    """Blocks of draws x N: every combination if these are no more than `draws`, random ones otherwise.
+
+    Two that differ in all signs give the same statistics, so that there are 2^(N-1).
+    """
     every = 2 ** (people - 1)
     rng = np.random.default_rng(seed)
     for start in range(0, min(draws, every), BLOCK_DRAWS):
