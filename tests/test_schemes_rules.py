@@ -194,6 +194,8 @@ BREAKS = [
     ("S15", "not_as_printed", checked(FOUR_KINDS, scheme={"name": "saas_2025"})),
     ("S16", "vague", Checked(made({"mood": 50, "signed_amount": 50}), OWN)),
     ("S16", "no_data_source", checked(TWO_KINDS, tables={"contracts"})),
+    ("S16", "never_recorded", checked(TWO_KINDS, **SMART, not_kept={"visits", "confirmed_help"})),
+    ("S16", "not_recorded_of_late", checked(TWO_KINDS, **SMART, not_of_late={"visits"})),
     ("S16", "no_target", checked(TWO_KINDS, targets=targets(*people_targets("visits", 100)))),
     ("S16", "no_target", checked(TWO_KINDS, targets=ALL_TARGETS, period="2026Q2")),
     ("S16", "no_cycle", Checked(Scheme.model_validate({"name": "made", "label": LABEL, "items": [{"kpi": "visits", "weight": 100}]}), catalogue())),
@@ -250,7 +252,7 @@ BREAKS = [
 ]  # fmt: skip
 SEVERITY = {
     "few_kpis": "error", "many_kpis": "error", "sum": "error", "no_result": "error", "no_data_source": "error",
-    "no_target": "error", "change_refused": "error", "kpi_band": "warning", "no_process": "warning",
+    "no_target": "error", "never_recorded": "error", "not_recorded_of_late": "warning", "change_refused": "error", "kpi_band": "warning", "no_process": "warning",
     "no_effect": "warning", "cannot_tell": "note", "team_none": "note", "not_told_of_people": "error",
     "for_nobody": "warning", "one_season": "note", "differences_unknown": "not_checked",
 }  # fmt: skip

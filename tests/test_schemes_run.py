@@ -41,6 +41,8 @@ def test_lint_knows_the_clients_tables_targets_and_verdicts(client):
     errors = found[found["severity"] == "error"]
     assert list(errors["rule"]) == ["S16"]
     assert errors["sentence_en"].item() == "No target for 2026Q1: New customers, Renewal rate."
+    late = found.loc[found["sentence_en"].str.contains("everybody stands at zero"), "subject"]
+    assert list(late) == ["new_customers"], "nobody new since the first quarter on file"
     unchecked = set(found.loc[found["severity"] == "not_checked", "rule"])
     assert {"S17", "S22", "S29"} <= unchecked and "S25" not in unchecked, "the study was looked at"
     assert found.loc[found["rule"] == "S25", "sentence_en"].item().startswith("The study did not ask about")

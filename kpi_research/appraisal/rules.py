@@ -64,6 +64,8 @@ class Checked:
         Canonical tables that the client has.
     targets, ratings
         Canonical tables.
+    not_kept, not_of_late
+        KPIs that count records of which the company never had one, or had none within a year.
     history
         Panel rows over periods as long as the scheme's cycle.
     attainability
@@ -90,6 +92,8 @@ class Checked:
     tables: Collection[str] | None = None
     targets: pd.DataFrame | None = None
     ratings: pd.DataFrame | None = None
+    not_kept: Collection[str] = ()
+    not_of_late: Collection[str] = ()
     history: pd.DataFrame | None = None
     attainability: pd.DataFrame | None = None
     letters: Mapping[str, str] | None = None

@@ -38,6 +38,11 @@ def smart(checked: Checked) -> Iterator[Found]:
             if missing := sorted(set(checked.kpis[name].needs) - set(checked.tables)):
                 values: dict[str, Bilingual | str] = {"kpi": checked.label(name), "tables": ", ".join(missing)}
                 yield Found("no_data_source", name, values, severity="error")
+    for name in checked.weights:
+        if name in checked.not_kept:
+            yield Found("never_recorded", name, {"kpi": checked.label(name)}, severity="error")
+        elif name in checked.not_of_late:
+            yield Found("not_recorded_of_late", name, {"kpi": checked.label(name)})
     if checked.targets is not None:
         held = current_targets(checked)
         without = [item.kpi for item in checked.scheme.items if needs_target(item) and item.kpi not in set(held["kpi"])]

@@ -41,7 +41,7 @@ class Score:
     rows
         One row an entity and KPI: `entity_id, kpi, group, scope, weight, target, actual, actual_low, actual_high,
         attainment, attainment_low, attainment_high, points, n, status`. `weight` is percent of the total; `status` is
-        `ok`, `no_target`, `not_kept` (nobody in the company has such records), or why there is no value.
+        `ok`, `no_target`, `not_kept` (the company never had such a record), or why there is no value.
     totals
         One row an entity: `entity_id, score, score_low, score_high, score_se, scored_weight, adjusted, status`;
         `adjusted` are the points that bonus, deductions and vetoes moved the total by; `status` is `ok`,

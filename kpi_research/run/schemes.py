@@ -18,8 +18,10 @@ from kpi_research.panel import panel
 from kpi_research.periods import Period, as_intervals
 from kpi_research.run.appraised import differences, season_before
 from kpi_research.run.client import Client
+from kpi_research.run.scores import not_kept
 from kpi_research.run.studies import study_of
 
+A_YEAR = pd.DateOffset(years=1)
 LINT_COLUMNS = ["scheme", *REMARK_COLUMNS]
 
 
@@ -98,6 +100,7 @@ def lint_client(
 
 
 def _checked(client: Client, scheme: Scheme, period: Period | None, supplied: Supplied, day: dt.date) -> Checked:
+    last = period or client.reported_quarters()[-1]
     return Checked(
         scheme,
         client.kpis,
@@ -107,6 +110,8 @@ def _checked(client: Client, scheme: Scheme, period: Period | None, supplied: Su
         tables=client.data.parts.tables,
         targets=client.data.targets,
         ratings=client.data.ratings,
+        not_kept=not_kept(client, scheme.kpis, last),
+        not_of_late=not_kept(client, scheme.kpis, last, since=pd.Timestamp(last.end) - A_YEAR),
         history=_history(client, scheme, period),
         attainability=supplied.attainability,
         goals=supplied.goals,

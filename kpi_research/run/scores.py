@@ -24,9 +24,11 @@ if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
 NOT_KEPT = "not_kept"
-"""Status of a score whose KPI counts records that nobody in the company keeps."""
+"""Status of a score whose KPI counts records of which the company never had one."""
 
-KEPT_WITHIN = pd.DateOffset(years=1)
+EVER = pd.Timestamp("1990-01-01")
+"""Before any record of a CRM."""
+
 RESAMPLING_SEED = 20260101
 """Fixed, so that the same data give the same intervals."""
 
@@ -117,12 +119,17 @@ def score_by(
     return score(rows, weeks, scheme=scheme, kpis=kpis, targets=targets, rng=rng)
 
 
-def not_kept(client: Client, kpis: Collection[str], period: Period) -> frozenset[str]:
-    """Of these KPIs the counts and sums of which nobody in the company has a record in the year up to a period's end.
+def not_kept(client: Client, kpis: Collection[str], period: Period, *, since: pd.Timestamp = EVER) -> frozenset[str]:
+    """Of these KPIs the counts and sums of which nobody in the company had a record up to a period's end.
 
-    Then such records are not kept, and the zero that everybody would have says nothing of anybody. Where somebody had
-    one within the year they are kept, and a zero stays a zero, also in a period in which nobody has any: whether it was
-    not done or not recorded then, no record tells.
+    Then such records are not kept, and the zero that everybody would have says nothing of anybody. Where there ever was
+    one they are kept, and a zero stays a zero, also in a period in which nobody has any: that nobody won a new customer
+    is true of some quarters, and whether it was not done or not written down then, no record tells.
+
+    Parameters
+    ----------
+    since
+        Only records from this moment on.
     """
     asked = [
         name
@@ -131,9 +138,8 @@ def not_kept(client: Client, kpis: Collection[str], period: Period) -> frozenset
         and kpi.aggregation in ("sum", "distinct")
         and COMPANY in kpi.levels
     ]
-    end = pd.Timestamp(period.end)
-    year = pd.DataFrame({"period": ["year"], "start": [end - KEPT_WITHIN], "end": [end]})
-    rows = panel(client.data.parts.only(asked), year, "company")
+    stretch = pd.DataFrame({"period": ["ever"], "start": [since], "end": [pd.Timestamp(period.end)]})
+    rows = panel(client.data.parts.only(asked), stretch, "company")
     return frozenset(rows.loc[(rows["n"] == 0) & (rows["numerator"] == 0), "kpi"])
 
 
