@@ -115,7 +115,12 @@ def test_the_columns_are_the_same_whatever_there_is_and_can_be_stored(company, t
 def page_of(frame: pd.DataFrame, language: str) -> PageData:
     """A page as far as the section looks at it."""
     blank = {field.name: None for field in dataclasses.fields(PageData)}
-    filled = {"language": language, "currency": "CNY", "kpis": catalogue(), "study": SimpleNamespace(trust=frame)}
+    filled = {
+        "language": language,
+        "currency": "CNY",
+        "kpis": catalogue(),
+        "study": SimpleNamespace(beside=SimpleNamespace(trust=frame)),
+    }
     return PageData(**{**blank, **filled})
 
 

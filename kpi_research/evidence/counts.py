@@ -41,16 +41,14 @@ from kpi_research.evidence.fixed_effects import (
     not_nested,
     within,
 )
-from kpi_research.evidence.separation import BoolArray, has_positive, numbered, usable
+from kpi_research.evidence.left_out import Fitted, coefficients_without, fitted_on_grid
+from kpi_research.evidence.separation import BoolArray, numbered, usable
 
 MOST_STEPS = 100
 """Steps after which a fit that has not settled is given up."""
 
 SETTLED = 1e-9
 """Largest change of a log mean in one step at which the fit has settled; the next one would be about its square."""
-
-SETTLED_WITHOUT = 1e-3
-"""The same for what the regressors do to it, in the fits without a cluster, which start from the fit with it."""
 
 MOST_REFITS = 100
 """Clusters up to which each is left out for a fit of its own.
@@ -141,6 +139,8 @@ def ppml(
     NotEstimableError
         If an outcome is negative; if in the rows that are left the regressors are collinear with the effects or with
         one another, rest on one cluster alone, or rows or clusters are too few; if the fit does not settle.
+    ValueError
+        If a person has two rows in a period.
     """
     if not np.all(y >= 0):
         raise NotEstimableError
@@ -155,11 +155,11 @@ def ppml(
     too_few = len(y) <= X.shape[1] + absorbed + who.max()
     if too_few or collinear(within(X, who, when), np.linalg.norm(X, axis=0)):
         raise NotEstimableError
-    coef, mean = _settled(y, X, who, when, (y + y.mean()) / 2, np.full(X.shape[1], np.nan))
+    coef, mean = _settled(y, X, who, when, (y + y.mean()) / 2)
     root = np.sqrt(mean)
     weighted, residuals = within(X, who, when, mean) * root[:, None], (y - mean) / root
     if n_clusters <= MOST_REFITS:
-        cov_jackknife = _jackknife(y, X, who, when, groups, coef, mean)
+        cov_jackknife = _jackknife(fitted_on_grid(y, X, mean, coef, person=who, period=when, groups=groups))
     else:
         cov_jackknife = jackknife_covariance(weighted, residuals, groups, absorbed=absorbed)
     return CountFit(
@@ -181,18 +181,14 @@ def _settled(
     person: Codes,
     period: Codes | None,
     mean: FloatArray,
-    coef: FloatArray,
-    *,
-    slopes_only: bool = False,
 ) -> tuple[FloatArray, FloatArray]:
-    """Coefficients (k) and fitted means (n), starting from `mean`; with `slopes_only` only `coef` has to settle."""
-    log_mean = np.log(mean)
-    # the usual start fits every row by itself, which no step can keep up with; that of a refit is a fit
-    deviance = _deviance(y, log_mean) if slopes_only else np.inf
+    """Coefficients (k) and fitted means (n), starting from `mean`."""
+    # the start fits every row by itself, which no step can keep up with
+    log_mean, deviance = np.log(mean), np.inf
     for _ in range(MOST_STEPS):
         working = log_mean + (y - mean) / mean
         left = within(np.column_stack([working, X]), person, period, mean)
-        root, before = np.sqrt(mean), coef
+        root = np.sqrt(mean)
         coef = np.asarray(np.linalg.lstsq(left[:, 1:] * root[:, None], left[:, 0] * root, rcond=None)[0], dtype=float)
         step = working - left[:, 0] + left[:, 1:] @ coef - log_mean
         last, deviance = deviance, _deviance(y, log_mean + step)
@@ -203,34 +199,15 @@ def _settled(
         mean = np.exp(log_mean)
         if mean.min() <= np.finfo(float).tiny:
             break
-        if slopes_only and np.abs(left[:, 1:] @ (coef - before)).max() <= SETTLED_WITHOUT:
-            return coef, mean
         if np.abs(step).max() <= SETTLED:
             return coef, mean
     raise NotEstimableError
 
 
-def _jackknife(
-    y: FloatArray,
-    X: FloatArray,
-    person: Codes,
-    period: Codes | None,
-    groups: Codes,
-    coef: FloatArray,
-    mean: FloatArray,
-) -> FloatArray:
+def _jackknife(fitted: Fitted) -> FloatArray:
     """(G-1)/G times the summed squares of how the coefficients move when one cluster at a time is left out, k x k."""
-    n_clusters = int(groups.max()) + 1
-    moves = np.empty((n_clusters, len(coef)))
-    for cluster in range(n_clusters):
-        kept = groups != cluster
-        if period is not None:
-            kept &= has_positive((y > 0) & kept, period)
-        who, when = numbered(person[kept]), None if period is None else numbered(period[kept])
-        if not kept.any() or collinear(within(X[kept], who, when), np.linalg.norm(X[kept], axis=0)):
-            raise NotEstimableError
-        moves[cluster] = _settled(y[kept], X[kept], who, when, mean[kept], coef, slopes_only=True)[0] - coef
-    return np.asarray((n_clusters - 1) / n_clusters * moves.T @ moves)
+    moves = coefficients_without(fitted) - fitted.coef
+    return np.asarray((len(moves) - 1) / len(moves) * moves.T @ moves)
 
 
 def _deviance(y: FloatArray, log_mean: FloatArray) -> float:

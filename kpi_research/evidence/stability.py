@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from kpi_research.evidence.connected import connected, rank
 from kpi_research.evidence.fixed_effects import TOLERANCE, Codes, FloatArray, NotEstimableError, fit, within
 from kpi_research.evidence.grid import rows_of
 from kpi_research.evidence.lags import history
@@ -110,42 +111,13 @@ def _sums_without(cells: FloatArray, columns: FloatArray, members: list[npt.NDAr
         # with everybody, the columns of a period sum to zero: what the others sum to is the negative of those left out
         right = -np.array([columns[who].sum(axis=0) for who in chosen])
         products = all_products - np.array([np.einsum("ntj,ntk->jk", columns[who], columns[who]) for who in chosen])
-        connected = _connected(shared > 0)
-        effects = len(cells) - np.array([len(who) for who in chosen]) + _rank(connected)
+        joined = connected(shared > 0)
+        effects = len(cells) - np.array([len(who) for who in chosen]) + rank(joined)
         if np.any(np.trace(shared, axis1=1, axis2=2) <= columns.shape[2] - 1 + effects):
             raise NotEstimableError
-        explained = right.transpose(0, 2, 1) @ np.linalg.solve(system + connected, right)
+        explained = right.transpose(0, 2, 1) @ np.linalg.solve(system + joined, right)
         sums[start : start + step] = _sum_of_coefficients(products - explained, np.diag(all_products))
     return sums
-
-
-def _connected(shared: npt.NDArray[np.bool_]) -> FloatArray:
-    """Which periods are connected by people, directly or over other periods; systems x periods x periods of 0 and 1.
-
-    The system of period effects is singular in exactly one direction for each set of connected periods, their common
-    level, in which the right-hand side is zero. Added to the system, these sets' ones make it regular and leave the
-    rest of the solution as it is.
-
-    Parameters
-    ----------
-    shared
-        Whether two periods have a person in common.
-    """
-    reached = shared | np.eye(shared.shape[-1], dtype=bool)
-    reached[reached.all(axis=-1).any(axis=-1)] = True
-    apart = np.flatnonzero(~reached.all(axis=(-1, -2)))
-    while apart.size:
-        steps = reached[apart].astype(np.float32)
-        further = steps @ steps > 0
-        grown = (further != reached[apart]).any(axis=(-1, -2))
-        reached[apart] = further
-        apart = apart[grown]
-    return reached.astype(float)
-
-
-def _rank(connected: FloatArray) -> FloatArray:
-    """Period effects of each system that person effects leave to be estimated: all but one of each connected set."""
-    return connected.shape[-1] - np.sum(1 / connected.sum(axis=-1), axis=-1).round()
 
 
 def _sum_of_coefficients(products: FloatArray, whole: FloatArray) -> FloatArray:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +11,7 @@ import pandas as pd
 
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.apart import seen_apart
+from kpi_research.evidence.beside import NOTHING_KNOWN, Beside, Known, beside
 from kpi_research.evidence.depth import depth
 from kpi_research.evidence.examine import Examination, OnFile, examine
 from kpi_research.evidence.finding import as_frame
@@ -43,6 +44,8 @@ class Study:
         `months_needed`; the sentence in both languages.
     depth
         One row a KPI that goes with the outcome (B or C): see `depth.depth`.
+    beside
+        Tables that decide no verdict: see `beside.Beside`.
     """
 
     plan: Plan
@@ -50,6 +53,7 @@ class Study:
     findings: pd.DataFrame
     verdicts: pd.DataFrame
     depth: pd.DataFrame
+    beside: Beside = field(default_factory=Beside)
 
 
 def study(
@@ -62,6 +66,7 @@ def study(
     asof: pd.DataFrame | None = None,
     teams: Mapping[str, str] | None = None,
     recent: tuple[str, int] | None = None,
+    known: Known = NOTHING_KNOWN,
     with_depth: bool = True,
 ) -> Study:
     """Test every KPI of the panel's person level against one outcome, as one family.
@@ -83,8 +88,10 @@ def study(
     recent
         The panel's KPI that is the outcome from deals begun in its own period or the K - 1 before, and K: what KPIs of
         `lineage` are held against, since they share no record with it (`apart`).
+    known
+        What is known of people and weeks beside the panel.
     with_depth
-        Whether `Study.depth` is wanted; it takes longer than all verdicts.
+        Whether `Study.depth` and `Study.beside` are wanted; they take longer than all verdicts.
 
     Raises
     ------
@@ -93,7 +100,7 @@ def study(
         but a verdict.
     """
     grid = grid_of(panel)
-    names = _known(grid, outcome, kpis)
+    names = _named(grid, outcome, kpis)
     mechanical = {*lineage, outcome}
     on_file = _on_file(grid, panel, asof) if asof is not None else {}
     codes = _codes(grid, teams) if teams else None
@@ -107,22 +114,34 @@ def study(
         replace(one, evidence=replace(one.evidence, alias_of=same.get(kpi, "")))
         for kpi, one in zip(names, alone, strict=True)
     ]
-    together = _with_aliases(_with_family(alone, plan), names)
     told = _told_apart(grid, outcome, recent, {kpi: used[kpi] for kpi in names if kpi in mechanical}) if recent else {}
     together = [
         replace(one, evidence=replace(one.evidence, **told.get(kpi, {})))
-        for kpi, one in zip(names, together, strict=True)
+        for kpi, one in zip(names, _with_aliases(_with_family(alone, plan), names), strict=True)
     ]
-    findings = [finding for examined in together for finding in examined.findings]
-    rows = [_row(kpi, outcome, examined, plan) for kpi, examined in zip(names, together, strict=True)]
-    verdicts = pd.DataFrame(rows, columns=_VERDICT_COLUMNS)
-    going = verdicts[verdicts["code"].isin(["B", "C"]) & ~verdicts["gate"].isin(APART) & verdicts["alias_of"].eq("")]
-    deep_ones = {kpi: used[kpi] for kpi in going["kpi"]} if with_depth else {}
-    deep = depth(grid.values[outcome], deep_ones, int(going["lags"].min()) if deep_ones else plan.lags, plan)
-    return Study(plan, plan.fingerprint(outcome, names), as_frame(findings), verdicts, deep)
+    found = _gathered(dict(zip(names, together, strict=True)), grid, outcome, plan)
+    return _deepened(found, grid, outcome, used, known) if with_depth else found
 
 
-def _known(grid: Grid, outcome: str, kpis: Sequence[str] | None) -> list[str]:
+def _gathered(examined: Mapping[str, Examination], grid: Grid, outcome: str, plan: Plan) -> Study:
+    """The study of what was found of each KPI."""
+    findings = [finding for one in examined.values() for finding in one.findings]
+    rows = [_row(kpi, outcome, one, plan) for kpi, one in examined.items()]
+    verdicts, nothing = pd.DataFrame(rows, columns=_VERDICT_COLUMNS), depth(grid.values[outcome], {}, plan.lags, plan)
+    return Study(plan, plan.fingerprint(outcome, list(examined)), as_frame(findings), verdicts, nothing)
+
+
+def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatArray], known: Known) -> Study:
+    """The study with what more can be said of the KPIs that go with the outcome, and beside all."""
+    verdicts = found.verdicts[found.verdicts["alias_of"].eq("")]
+    going = verdicts[verdicts["code"].isin(["B", "C"]) & ~verdicts["gate"].isin(APART)]
+    lags = int(going["lags"].min()) if len(going) else found.plan.lags
+    deep = depth(grid.values[outcome], {kpi: used[kpi] for kpi in going["kpi"]}, lags, found.plan)
+    family = {kpi: used[kpi] for kpi in verdicts.loc[verdicts["q"].notna(), "kpi"]}
+    return replace(found, depth=deep, beside=beside(grid, outcome, family, list(going["kpi"]), lags, known))
+
+
+def _named(grid: Grid, outcome: str, kpis: Sequence[str] | None) -> list[str]:
     allowed = sorted(grid.values)
     problems = [] if outcome in grid.values else [_unknown("study.unknown_outcome", outcome, allowed)]
     names = list(dict.fromkeys(kpis)) if kpis is not None else [kpi for kpi in allowed if kpi != outcome]

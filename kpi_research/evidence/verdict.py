@@ -32,7 +32,7 @@ PASSING_ALPHA = 0.05
 LEAST_SHARE_LEFT = 0.5
 """If less than this share of the effect is left in the records that were made in time, it came with the late ones."""
 
-APART = ("apart", "apart_lead")
+APART = ("lineage", "apart", "apart_lead")
 """Gates of verdicts on a KPI that shares records with the result: how much it moves with it says nothing."""
 
 MOST_LATE = 0.30
@@ -166,7 +166,8 @@ def _of_shared_records(evidence: Evidence) -> Verdict:
         return Verdict("H", "lineage")
     if not evidence.apart_q <= APART_ALPHA:
         return Verdict("H", "apart")
-    return Verdict("C", "apart" if evidence.apart_lead_p >= LEAD_ALPHA else "apart_lead")
+    # a good spell brings more of the KPI now and more new deals later: then the KPI of later months shows as well
+    return Verdict("C", "apart") if evidence.apart_lead_p >= LEAD_ALPHA else Verdict("H", "apart_lead")
 
 
 def _of_association(evidence: Evidence) -> Verdict:

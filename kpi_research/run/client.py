@@ -27,6 +27,7 @@ from kpi_research.panel import LEVELS, Level, panel
 from kpi_research.periods import GRAINS, Grain, Period, as_intervals, whole_periods
 from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import View, forecast_of, funnel_of
+from kpi_research.run.known_people import known_of
 from kpi_research.run.on_file import latest_teams, predictors_of
 from kpi_research.run.scheme_choice import read_versions
 from kpi_research.run.scores import score_of
@@ -230,6 +231,7 @@ class Client:
             asof=panel(data.on_file, as_intervals(periods), "person") if data.on_file and periods else None,
             teams=latest_teams(data.parts, upto),
             recent=FROM_RECENT_DEALS.get(self.settings.outcome) if grain == "month" else None,
+            known=known_of(data, self.predictors(), periods),
         )
 
     def plan(self) -> Plan:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pandas as pd
 
+from kpi_research.evidence import beside
 from kpi_research.evidence.driven import driven
 from kpi_research.evidence.history import confirmed
 from kpi_research.evidence.study import Study
@@ -17,6 +18,7 @@ from kpi_research.run.change_studies import changes_seen
 from kpi_research.run.client import Client
 
 PARTS = ("findings", "verdicts", "depth")
+"""Tables of a study, beside those of `beside.PARTS`."""
 
 
 def study_of(client: Client, period: Period) -> Study:
@@ -50,16 +52,20 @@ def _study_upto(client: Client, period: Period) -> Study:
     plan, names = client.plan(), [kpi.name for kpi in client.predictors()]
     fingerprint = plan.fingerprint(client.settings.outcome, names)
     folder = client.data.derived / "studies" / f"{period.name}-{fingerprint[:16]}"
-    if not all((folder / f"{part}.parquet").is_file() for part in PARTS):
+    if not all((folder / f"{part}.parquet").is_file() for part in (*PARTS, *beside.PARTS)):
         _write(folder, client.study(upto=period))
-    frames = {part: pd.read_parquet(folder / f"{part}.parquet") for part in PARTS}
-    return Study(plan, fingerprint, **frames)
+    own, more = (
+        {part: pd.read_parquet(folder / f"{part}.parquet") for part in parts} for parts in (PARTS, beside.PARTS)
+    )
+    return Study(plan, fingerprint, **own, beside=beside.Beside(**more))
 
 
 def _write(folder: Path, made: Study) -> None:
     """Each file appears whole: several reports may make the same study at once."""
     folder.mkdir(parents=True, exist_ok=True)
-    for part in PARTS:
+    tables = {part: getattr(made, part) for part in PARTS}
+    tables |= {part: getattr(made.beside, part) for part in beside.PARTS}
+    for part, table in tables.items():
         building = folder / f"{part}.{os.getpid()}.part"
-        getattr(made, part).to_parquet(building)
+        table.to_parquet(building)
         building.replace(folder / f"{part}.parquet")

@@ -35,8 +35,7 @@ KINDS: Columns = (
 
 def build(page: PageData) -> Iterator[Block]:
     """For managers a sentence where groups differ or points of view contradict; for analysts everything."""
-    groups: pd.DataFrame = page.study.segments  # type: ignore[attr-defined]
-    views: pd.DataFrame = page.study.simpson  # type: ignore[attr-defined]
+    groups, views = page.study.beside.segments, page.study.beside.simpson
     if page.audience != "analyst":
         said = (*_differences(page, groups), *_limits(page, groups), *_alerts(page, views))
         if said:

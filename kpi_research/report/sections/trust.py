@@ -26,7 +26,7 @@ CHANGES: dict[str, ColumnFormat] = {
 
 def build(page: PageData) -> Iterator[Block]:
     """One block a question, a row a KPI; the columns are those of `evidence.trust`."""
-    frame: pd.DataFrame = page.study.trust  # type: ignore[attr-defined]
+    frame = page.study.beside.trust
     if frame.empty:
         title = say("trust.title_leaving", page.language)
         yield Block("trust", title, text=(say("trust.none", page.language),), status="no_data")
