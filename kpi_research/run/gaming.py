@@ -34,10 +34,10 @@ if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
 SEED = 20260701
-"""Fixed, so that the same data give the same intervals."""
+"""Fixed and of each KPI anew, so that the same data give the same intervals whatever else is looked at."""
 LOOKED_BACK_MONTHS = 36
 """Longer ago than this, people and ways of working were others; dilution alone looks at everything."""
-EFFECTIVE_SHARE = {"visits": "effective_visit_rate", "hospital_visits": "effective_visit_rate"}
+EFFECTIVE_SHARE = {"visits": "effective_visit_rate"}
 """Of counted KPIs, the KPI that says which share of them is effective."""
 
 
@@ -75,10 +75,10 @@ def signs_for(client: Client, period: Period) -> GamingSigns:
     if not months:
         return GamingSigns()
     rows = _rows(client, period, kpis, months)
-    rng = np.random.default_rng(SEED)
     signs: list[Sign] = []
     histograms: dict[str, Histogram] = {}
     for kpi in kpis:
+        rng = np.random.default_rng(SEED)
         at_target, histogram = _bunching(rows, kpi)
         if histogram is not None:
             histograms[kpi.name] = histogram

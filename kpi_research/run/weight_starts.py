@@ -18,6 +18,8 @@ from kpi_research.run.scheme_choice import schemes_of
 if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
+LEAST_RISE = 5.0
+"""Percentage points of weight; for less than that nobody works otherwise."""
 Rise = tuple[str, int, dt.date]
 """KPI, place of the person, and day."""
 
@@ -52,7 +54,11 @@ def _by_version(client: Client, people: Sequence[str], upto: Period) -> list[Ris
         now = [{item.kpi: item.weight for item in scheme.weighted} if scheme else None for scheme in held]
         for person, (was, has) in enumerate(zip(before, now, strict=True)):
             if was is not None and has is not None:
-                found += [(kpi, person, cycle.start) for kpi, weight in has.items() if weight > was.get(kpi, 0.0)]
+                found += [
+                    (kpi, person, cycle.start)
+                    for kpi, weight in has.items()
+                    if weight >= was.get(kpi, 0.0) + LEAST_RISE
+                ]
         before = now
     return found
 
