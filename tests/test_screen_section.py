@@ -40,7 +40,7 @@ def page(language: str, frame: pd.DataFrame) -> PageData:
     return PageData(
         client_title="", language=language, audience="analyst", currency="CNY", period=Period.parse("2026Q2"),
         level="company", entity_id="C", entity_name="C", outcome=OUTCOME, kpis=catalogue(), history=empty, people=empty,
-        names={}, study=SimpleNamespace(screen=frame), quality=None, until=dt.date(2026, 6, 30),
+        names={}, study=SimpleNamespace(beside=SimpleNamespace(screen=frame)), quality=None, until=dt.date(2026, 6, 30),
     )  # fmt: skip
 
 

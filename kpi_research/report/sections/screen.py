@@ -21,7 +21,7 @@ ROWS_DRAWN = 20
 
 def build(page: PageData) -> Iterator[Block]:
     """The map, in how many maps of chance there is a cell as strong, and a table of all cells."""
-    found: pd.DataFrame = page.study.screen  # type: ignore[attr-defined]
+    found = page.study.beside.screen
     title = say("screen.title", page.language)
     known = found[found["effect"].notna()]
     if known.empty:
