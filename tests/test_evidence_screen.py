@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 from scipy import special, stats
+from statsmodels.stats.multitest import multipletests
 
 from kpi_research.evidence import batch
 from kpi_research.evidence.batch import fit_each
@@ -108,6 +109,7 @@ def test_what_cannot_be_estimated_is_no_number():
     cases = {
         "no result": (np.full(y.shape, np.nan), x),
         "a result that never moves": (np.ones(y.shape), x),
+        "a result of persons and periods alone": (y[:, :1] + y[:1] / 3, x),
         "two people": (y[:2], x[:, :2]),
         "one person": (y[:1], x[:, :1]),
         "a KPI that is the result": (x[0], perfect),
@@ -130,6 +132,24 @@ def test_all_signs_of_few_people_give_the_exact_p():
     # (N-2)/(N-1) of the odds of 16 : 64 of all, of N = 5 people
     second = 5 * (0.2 * 0.75) / (1 - 0.2 + 0.2 * 0.75)
     assert familywise_p(parts) == pytest.approx([np.mean(drawn.max(axis=1) >= 5), np.mean(drawn[:, 1] >= second)])
+
+
+def test_a_person_s_own_share_in_the_periods_means_is_allowed_for():
+    parts = np.array([0.3, 2.1, 1.2, 0.7, -0.2, 1.6, 0.9, -1.1])[:, None]
+    signs = np.array(list(itertools.product([1, -1], repeat=7)))
+    drawn = (np.column_stack([signs, np.ones(128)]) @ parts[:, 0]) ** 2 / (parts**2).sum()
+    share = parts.sum() ** 2 / (parts**2).sum() / 8
+    odds = share / (1 - share) * 6 / 7
+    expected = np.mean(drawn >= 8 * odds / (1 + odds))
+    assert familywise_p([parts]) == pytest.approx([expected])
+    assert expected > np.mean(drawn >= 8 * share)
+
+
+def test_what_is_no_stronger_has_no_smaller_p():
+    one = np.random.default_rng(14).normal(0.3, 1.0, (30, 1))
+    other = np.roll(one, 7, axis=0)
+    alone, both = familywise_p([one])[0], familywise_p([one, other])
+    assert both[0] == both[1] > alone
 
 
 def test_step_down_follows_romano_and_wolf_one_hypothesis_at_a_time():
@@ -259,8 +279,10 @@ def test_the_map_finds_the_planted_cell_at_its_lag():
     assert first["ci_low"] < first["effect"] < first["ci_high"]
     # one standard deviation within a person and period of either: .35 of about one in 1.06
     assert first["effect"] == pytest.approx(0.33, abs=0.06)
-    assert (found["familywise_p"] >= found["p"]).all()
-    assert (found["q_by"] >= found["q"]).all() and (found["q"] >= found["p"]).all()
+    strict = familywise_p(fit_each(y, x, LAGS).scores.reshape(-1, 40, 1))
+    assert found["familywise_p"].to_numpy() == pytest.approx(np.maximum(strict, found["p"]))
+    for name, method in (("q", "fdr_bh"), ("q_by", "fdr_by")):
+        assert found[name].to_numpy() == pytest.approx(multipletests(found["p"], method=method)[1])
     again = screen(y, {f"kpi_{k}": x[k] for k in reversed(range(20))}, LAGS).sort_values(["kpi", "lag"])
     expected = found.sort_values(["kpi", "lag"])
     assert again["familywise_p"].to_numpy() == pytest.approx(expected["familywise_p"].to_numpy(), abs=1e-12)
