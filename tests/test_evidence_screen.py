@@ -274,8 +274,7 @@ def test_the_map_finds_the_planted_cell_at_its_lag():
     found = screen(y, {f"kpi_{k}": one for k, one in enumerate(x)}, LAGS)
     assert list(found.columns) == SCREEN_COLUMNS and len(found) == 60
     first = found.sort_values("familywise_p").iloc[0]
-    assert (first["kpi"], first["lag"]) == ("kpi_0", 1)
-    assert first["familywise_p"] <= 0.01
+    assert (first["kpi"], first["lag"]) == ("kpi_0", 1) and first["familywise_p"] <= 0.01
     assert first["ci_low"] < first["effect"] < first["ci_high"]
     # one standard deviation within a person and period of either: .35 of about one in 1.06
     assert first["effect"] == pytest.approx(0.33, abs=0.06)
