@@ -138,6 +138,8 @@ def not_kept(client: Client, kpis: Collection[str], period: Period, *, since: pd
         and kpi.aggregation in ("sum", "distinct")
         and COMPANY in kpi.levels
     ]
+    if not asked:
+        return frozenset()
     stretch = pd.DataFrame({"period": ["ever"], "start": [since], "end": [pd.Timestamp(period.end)]})
     rows = panel(client.data.parts.only(asked), stretch, "company")
     return frozenset(rows.loc[(rows["n"] == 0) & (rows["numerator"] == 0), "kpi"])
