@@ -317,6 +317,15 @@ def test_where_nothing_could_be_looked_at_the_reasons_stand_there(language):
     assert main.status == "no_data" and len(main.notes) == 2 and main.table is None
 
 
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_a_rush_that_nothing_pays_for_is_explained(language):
+    sign = Sign("period_end", 0.34, 0.32, 0.36, 0.3, 0.6, 2000, kpi="visits")
+    (main,) = told(GamingSigns(together([sign])), language)
+    assert main.status == "ok" and {"zh": "没有看到下一期", "en": "not seen to have less"}[language] in main.notes[0]
+    even = Sign("period_end", 0.3, 0.28, 0.32, 0.3, 0.6, 2000, kpi="visits")
+    assert told(GamingSigns(together([even])), language)[0].notes == ()
+
+
 def test_how_few_people_show_it_is_not_told():
     signs = [Sign("entry_bursts", 0.3, 0.2, 0.4, 0, 0.001, 90, people, found, kpi="visits")
              for people, found in ((9, 5), (40, 2), (40, 7))]  # fmt: skip

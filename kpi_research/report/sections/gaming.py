@@ -46,7 +46,7 @@ def shown(page: PageData, found: GamingSigns) -> Iterator[Block]:
         say("gaming.title", page.language),
         text=(*_lead(page, found, tested), *sentences),
         table=_table(page, tested) if tested else None,
-        notes=tuple(_not_looked_at(page, found)),
+        notes=(*_rush_alone(page, tested), *_not_looked_at(page, found)),
         facts={"gamed": marked, "signs": [vars(sign) for sign in found.signs]},
         status="warning" if marked else "ok" if tested else "no_data",
     )
@@ -104,6 +104,13 @@ def _people(page: PageData, sign: Sign) -> str:
     key = "few" if sign.n_people_found < LEAST_FOUND else "some"
     given = {"some": {"found": sign.n_people_found}, "few": {"least": LEAST_FOUND}}[key]
     return say(f"gaming.people.{key}", page.language, people=sign.n_people, **given)
+
+
+def _rush_alone(page: PageData, tested: list[Sign]) -> Iterator[str]:
+    """Why more before an end than expected may yet be no sign."""
+    rushes = [sign for sign in tested if sign.detector == "period_end" and sign.low > sign.expected]
+    if alone := [page.inline(sign.kpi) for sign in rushes if not is_seen(sign)]:
+        yield say("gaming.rush_alone", page.language, kpis=listed(alone, page.language))
 
 
 def _not_looked_at(page: PageData, found: GamingSigns) -> Iterator[str]:
