@@ -24,8 +24,17 @@ from pyarrow import parquet
 from kpi_research.crm.engine import selections_apart
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel.build import Home, completed, computed, covered, last_day, measurable, on_an_engine
-from kpi_research.panel.contributions import Contributions, Part, Piece
+from kpi_research.panel.build import (
+    Home,
+    completed,
+    computed,
+    covered,
+    last_day,
+    measurable,
+    on_an_engine,
+    write_presence,
+)
+from kpi_research.panel.contributions import PRESENCE, Contributions, Part, Piece
 from kpi_research.panel.presence import first_event, presence
 from kpi_research.panel.queries import queries
 from kpi_research.panel.replay import Marker, Replay
@@ -69,9 +78,9 @@ def contributions_as_of(
     for days in sorted({kpi.matures_after_days for kpi in timed}):
         alike = [kpi for kpi in timed if kpi.matures_after_days == days]
         parts += _as_on_file(alike, then, periods, until=until, country=country, folder=home.folder)
-    seen = _seen(then, periods, until, country)
+    write_presence(_seen(then, periods, until, country), home.folder / f"{PRESENCE}_000.parquet")
     first = max(filter(None, [first_event(crm, until), periods[0].start]))
-    return completed(tuple(parts), kpis, rows, home, seen, country=country, until=until, first=first)
+    return completed(tuple(parts), kpis, rows, home, country=country, until=until, first=first)
 
 
 def recorded_kpis(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> frozenset[str]:

@@ -70,11 +70,9 @@ def contributions(
     until = until or last_day(rows)
     crm = Crm({name: covered(name, table, until) for name, table in rows.items()})
     parts = computed(crm, measurable(kpis, crm), until, home.folder, since=since, before=before)
-    found = presence(crm, until)
-    if found is not None and since:
-        found = found.filter(found.day >= pd.Timestamp(since))
-    seen = [] if found is None else [found.to_pyarrow()]
-    return completed(parts, kpis, rows, home, seen, country=country, until=until)
+    found = presence(crm, until, _latest(since, before.until_end if before else None))
+    _keep_presence(found, home.folder, before)
+    return completed(parts, kpis, rows, home, country=country, until=until)
 
 
 class Home:
@@ -111,25 +109,21 @@ def completed(
     kpis: Sequence[Kpi],
     tables: Mapping[str, ir.Table],
     home: Home,
-    seen: Iterable[pa.Table],
     *,
     country: str,
     until: dt.date,
     first: dt.date | None = None,
 ) -> Contributions:
-    """Parts with what panels need beside them: who was in which team on which day, and who recorded anything.
+    """Parts with what panels need beside them and beside the presence, which is there: who was in which team when.
 
     Parameters
     ----------
-    seen
-        Pieces of `presence`.
     first
-        The first day of an event; by default that of `seen`.
+        The first day of an event; by default that of the presence.
     """
     made = Contributions(
         home.folder, parts, tuple(kpis), frozenset(tables), _begins(tables, kpis), None, until, _keeps=home
     )
-    _write_presence(seen, home.folder)
     first, people = first or _first_day(made), _people(made)
     begun = pd.DataFrame({"person_id": people if first else [], "day": pd.Timestamp(first or until)})
     known = {name: tables[name].to_pyarrow().to_pandas() for name in ROSTER_TABLES if name in tables}
@@ -183,7 +177,11 @@ def _first_open_day(kpis: Sequence[Kpi], since: dt.date | None, before: Contribu
     if before is None or not _same_part(before, tuple(kpi.name for kpi in kpis)):
         return given
     young = max(kpi.matures_after_days for kpi in kpis)
-    return max(filter(None, [given, before.until_end - ONE_DAY * young]))
+    return _latest(given, before.until_end - ONE_DAY * young)
+
+
+def _latest(*days: dt.date | None) -> dt.date | None:
+    return max((day for day in days if day), default=None)
 
 
 def _same_part(before: Contributions, names: tuple[str, ...]) -> Part | None:
@@ -220,11 +218,27 @@ def _begins(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> dict[str, dt
     return {name: time.date() for name, time in first.items() if time is not None}
 
 
-def _write_presence(seen: Iterable[pa.Table], folder: Path) -> None:
+def _keep_presence(found: ir.Table | None, folder: Path, before: Contributions | None) -> None:
+    """Who recorded anything, beside what is known of earlier days."""
+    earlier = sorted(before.folder.glob(f"{PRESENCE}_*.parquet")) if before else []
+    for number, path in enumerate(earlier):
+        shutil.copyfile(path, folder / f"{PRESENCE}_{number:03d}.parquet")
+    for path in folder.glob(f"{PRESENCE}_*.parquet"):
+        if path.name >= f"{PRESENCE}_{len(earlier):03d}":
+            path.unlink()
+    path = folder / f"{PRESENCE}_{len(earlier):03d}.parquet"
+    if found is None:
+        write_presence([], path)
+    else:
+        _write(found, path)
+
+
+def write_presence(seen: Iterable[pa.Table], path: Path) -> None:
+    """Pieces of the presence as one file."""
     schema = pa.schema([("person_id", pa.string()), ("day", pa.timestamp("us")), ("base", pa.string())])
     known = [rows.cast(schema) for rows in seen]
     found = pa.concat_tables(known) if known else schema.empty_table()
-    parquet.write_table(found.sort_by([(name, "ascending") for name in schema.names]), folder / PRESENCE)
+    parquet.write_table(found.sort_by([(name, "ascending") for name in schema.names]), path)
 
 
 def _first_day(made: Contributions) -> dt.date | None:
@@ -232,7 +246,7 @@ def _first_day(made: Contributions) -> dt.date | None:
 
     An account that was entered years before the first visit says nothing of when the record of work begins.
     """
-    seen = duckdb.read_parquet(str(made.folder / PRESENCE))
+    seen = duckdb.sql(made.presence)
     found = [seen.filter(f"base IN ({', '.join(map(repr, EVENT_TIMES))})").min("day").fetchone()]
     if not any(row and row[0] for row in found):
         found = [duckdb.sql(made.rows_of(part)).min("day").fetchone() for part in made.parts]

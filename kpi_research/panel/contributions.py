@@ -21,8 +21,8 @@ from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, column
 from kpi_research.periods import ONE_DAY
 
 ROSTER = "roster.parquet"
-PRESENCE = "presence.parquet"
-"""Of `presence.presence`."""
+PRESENCE = "presence"
+"""Begins the names of the files with the rows of `presence.presence`."""
 
 
 @dataclass(frozen=True)
@@ -71,8 +71,9 @@ class Contributions:
     Parameters
     ----------
     folder
-        Holds the Parquet files of the parts, `PRESENCE`, and the roster: `person_id, team_id, day, working`, who was in
-        which team on which day, a year before the first event included; `working` is 1.0 on working days since that.
+        Holds the Parquet files of the parts and of the presence, and the roster: `person_id, team_id, day, working`,
+        who was in which team on which day, a year before the first event included; `working` is 1.0 on working days
+        since that.
     parts
         Of all KPIs that could be measured, asked for or not.
     kpis
@@ -110,6 +111,12 @@ class Contributions:
     def rows_of(self, part: Part) -> str:
         """SQL that gives a part's rows."""
         return " UNION ALL ".join(_rows_of(self.folder / piece.file, piece) for piece in part.pieces)
+
+    @property
+    def presence(self) -> str:
+        """SQL that gives `person_id, day, base`: who recorded anything in which table on which day."""
+        files = sorted(self.folder.glob(f"{PRESENCE}_*.parquet"))
+        return " UNION ALL ".join(_rows_of(path, Piece(path.name)) for path in files)
 
     @property
     def meta(self) -> dict[str, Any]:

@@ -1,19 +1,23 @@
 """The panel machine: KPIs x (person, team, company) x period, as one long table.
 
 Every panel is sums of contributions. A team's value comes from the rows of those who were in it on the day, so a person
-who changes team is split by days and never counted twice.
+who changes team is split by days and never counted twice. DuckDB adds up, one part after the other; what the sums say of
+each cell is decided over whole arrays: a row for every entity and period, a column for every KPI.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import duckdb
+import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from kpi_research.crm.roster import UNASSIGNED
-from kpi_research.kpis.definition import Level
-from kpi_research.panel.contributions import PRESENCE, ROSTER, Contributions, Part
+from kpi_research.kpis.definition import Kpi, Level
+from kpi_research.panel.contributions import ROSTER, Contributions, Part
 from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, SUM_DECIMALS, column
 
 COMPANY = "company"
@@ -23,6 +27,17 @@ PANEL_COLUMNS = [
 SILENCE_IS_MISSING = frozenset({"activities"})
 """Tables without any row of a person in a period mean that they were not kept, rather than that nothing was done. Who
 recorded nothing of any kind did not use the system at all: then every KPI is missing rather than zero."""
+STATUSES = ("ok", "no_data", "no_record", "no_history", "no_cases", "too_few", "partial")
+"""In the order in which they are asked after; the first is that of all others."""
+
+
+@dataclass(frozen=True)
+class _Sums:
+    """Of every entity and period (rows) and KPI (columns); zero where there is nothing to add."""
+
+    numerator: np.ndarray
+    denominator: np.ndarray
+    n: np.ndarray
 
 
 def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.DataFrame:
@@ -41,53 +56,45 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     `no_record` (nothing was recorded, so that nothing is known), `no_history` (the data begin too late to know what was
     before), `no_cases` (nothing to divide by), `too_few` (a ratio or a median of fewer rows than its `min_cases`).
     """
+    kpis = [kpi for kpi in parts.kpis if level in kpi.levels]
     with duckdb.connect() as engine:
-        asked = _asked(parts, level)
-        for part in asked:
-            engine.sql(parts.rows_of(part)).create_view(part.name)
-        engine.read_parquet(str(parts.folder / ROSTER)).create_view("roster")
-        engine.read_parquet(str(parts.folder / PRESENCE)).create_view("presence")
-        engine.register("intervals", intervals[["period", "start", "end"]])
-        engine.register("kpis", _about(parts, level))
-        engine.register("chosen", pd.DataFrame({"id": parts.only_entities}, dtype="string"))
-        engine.execute(
-            'CREATE TABLE day_in AS SELECT day, period FROM intervals, range(start, "end", INTERVAL 1 DAY) days(day)'
-        )
-        engine.execute(f"CREATE TABLE members AS {_members(parts)}")
-        engine.execute(f"CREATE TABLE sums AS {_sums(asked, parts, level)}")
-        engine.execute(f"CREATE TABLE seen AS {_seen(parts, level)}")
-        rows = engine.execute(_PANEL.format(entity=_entity(level, "members")), {
-            "level": level, "ends": pd.Timestamp(parts.until_end),
-        })  # fmt: skip
-        return rows.to_arrow_table().select(PANEL_COLUMNS).to_pandas()
+        _prepare(engine, parts, intervals, level)
+        present = engine.execute("SELECT * FROM present ORDER BY line").df()
+        sums = _sums(engine, parts, kpis, level, len(present))
+        seen = _seen(engine, kpis, len(present))
+    status = _status(parts, kpis, present, sums, seen)
+    return _long(kpis, level, present, sums, status)
 
 
-def _about(parts: Contributions, level: Level) -> pd.DataFrame:
-    """What the panel must know of each KPI that is asked for at this level."""
-    rows = [
-        {
-            "kpi": kpi.name,
-            "place": place,
-            "base": kpi.needs[0],
-            "has_data": all(table in parts.tables for table in kpi.needs),
-            "is_ratio": kpi.denominator is not None,
-            "is_median": kpi.aggregation == "median",
-            "is_silent": kpi.needs[0] in SILENCE_IS_MISSING,
-            "least_cases": kpi.min_cases,
-            "mature": kpi.matures_after_days,
-            "history": kpi.history_days,
-            "begins": parts.begins.get(kpi.needs[0]),
-        }
-        for place, kpi in enumerate(parts.kpis)
-        if level in kpi.levels
-    ]
-    return pd.DataFrame(rows, columns=[*_ABOUT]).astype(_ABOUT)
+def _prepare(engine: duckdb.DuckDBPyConnection, parts: Contributions, intervals: pd.DataFrame, level: Level) -> None:
+    """What every part is joined to: the days of the periods, who was where, and the rows of the panel."""
+    engine.read_parquet(str(parts.folder / ROSTER)).create_view("roster")
+    engine.sql(parts.presence).create_view("presence")
+    engine.register("intervals", intervals[["period", "start", "end"]].assign(place=range(len(intervals))))
+    engine.register("chosen", pd.DataFrame({"id": parts.only_entities}, dtype="string"))
+    engine.execute(
+        'CREATE TABLE day_in AS SELECT day, place FROM intervals, range(start, "end", INTERVAL 1 DAY) days(day)'
+    )
+    is_joined = "team" in (level, parts.only_level)
+    engine.execute(f"CREATE {'TABLE' if is_joined else 'VIEW'} members AS {_members(parts)}")
+    engine.execute(
+        f"CREATE TABLE seen AS SELECT DISTINCT {_entity(level, 'own')} AS entity_id, place, base "
+        f"FROM {_own('presence', parts, level)}"
+    )
+    engine.execute(_PRESENT.format(entity=_entity(level, "members")))
 
 
-_ABOUT = {
-    "kpi": "string", "place": "int64", "base": "string", "has_data": "bool", "is_ratio": "bool", "is_median": "bool",
-    "is_silent": "bool", "least_cases": "int64", "mature": "int64", "history": "int64", "begins": "datetime64[us]",
-}  # fmt: skip
+_PRESENT = """
+    CREATE TABLE present AS
+    WITH exposure AS (
+        SELECT {entity} AS entity_id, place, sum(working) AS working_days FROM members JOIN day_in USING (day)
+        GROUP BY ALL HAVING sum(working) > 0
+    ),
+    active AS (SELECT DISTINCT entity_id, place, true AS is_active FROM seen)
+    SELECT entity_id, place, period, start, "end", coalesce(working_days, 0.0) AS working_days,
+        coalesce(is_active, false) AS is_active, row_number() OVER (ORDER BY entity_id, period) - 1 AS line
+    FROM exposure FULL JOIN active USING (entity_id, place) JOIN intervals USING (place)
+"""
 
 
 def _members(parts: Contributions) -> str:
@@ -103,39 +110,42 @@ def _entity(level: Level, rows: str) -> str:
     return f"'{COMPANY}'" if level == "company" else f"coalesce({rows}.team_id, '{UNASSIGNED}')"
 
 
-def _asked(parts: Contributions, level: Level) -> list[Part]:
-    """The parts that hold a KPI that is asked for."""
-    names = {kpi.name for kpi in parts.kpis if level in kpi.levels}
-    return [part for part in parts.parts if not names.isdisjoint(part.kpis)]
+def _sums(
+    engine: duckdb.DuckDBPyConnection, parts: Contributions, kpis: Sequence[Kpi], level: Level, lines: int
+) -> _Sums:
+    """What the parts add up to, part by part, so that one of them is in memory at a time."""
+    found = _Sums(*(np.zeros((lines, len(kpis))) for _ in range(3)))
+    places = {kpi.name: place for place, kpi in enumerate(kpis)}
+    for part in parts.parts:
+        asked = {number: places[name] for number, name in enumerate(part.kpis) if name in places}
+        if not asked:
+            continue
+        engine.sql(parts.rows_of(part)).create_view(part.name)
+        names = [column(each, number) for number in asked for each in (NUMERATOR, DENOMINATOR, COUNT)]
+        known = ", ".join(f"coalesce({name}, 0.0) AS {name}" for name in names)
+        rows = _rows(part, names, parts, level)
+        sums = engine.execute(f"SELECT line, {known} FROM ({rows}) JOIN present USING (entity_id, place)").fetchnumpy()
+        for number, place in asked.items():
+            numerator, denominator, n = (sums[column(each, number)] for each in (NUMERATOR, DENOMINATOR, COUNT))
+            is_any = (n > 0) | (numerator != 0)
+            at = sums["line"][is_any], place
+            found.numerator[at], found.denominator[at], found.n[at] = (
+                numerator[is_any], denominator[is_any], n[is_any]
+            )  # fmt: skip
+    return found
 
 
-def _seen(parts: Contributions, level: Level) -> str:
-    """`entity_id, period, base`: who has any row in a period, and in which table."""
-    presence = f"SELECT {_entity(level, 'own')} AS entity_id, period, base FROM {_own('presence', parts, level)}"
-    return f"SELECT DISTINCT * FROM ({presence})"
-
-
-def _sums(asked: list[Part], parts: Contributions, level: Level) -> str:
-    """`entity_id, period, kpi, numerator, denominator, n`."""
-    selected = [*_selections(asked, parts, level)]
-    none = "SELECT '' AS entity_id, '' AS period, '' AS kpi, 0.0 AS numerator, 0.0 AS denominator, 0.0 AS n"
-    return " UNION ALL ".join(selected) if selected else f"{none} WHERE false"
-
-
-def _selections(asked: list[Part], parts: Contributions, level: Level) -> Iterator[str]:
-    for part in asked:
-        if part.aggregation == "sum":
-            rows = f"SELECT {_entity(level, 'own')} AS entity_id, period, {_added(part)} FROM {_own(part.name, parts, level)} GROUP BY ALL"
-            yield f"SELECT * FROM ({_unpivoted(rows, part)}) WHERE {_ANYTHING}"
-        elif part.aggregation == "at_end":
-            yield f"SELECT * FROM ({_unpivoted(_held(part, parts, level), part)}) WHERE {_ANYTHING}"
-        else:
-            figure = "median(value)" if part.aggregation == "median" else "count(DISTINCT value)::DOUBLE"
-            yield (
-                f"SELECT {_entity(level, 'own')} AS entity_id, period, '{part.kpis[0]}' AS kpi, {figure} AS numerator, "
-                f"NULL::DOUBLE AS denominator, count(*)::DOUBLE AS n FROM {_own(part.name, parts, level)} "
-                "GROUP BY ALL"
-            )
+def _rows(part: Part, names: Sequence[str], parts: Contributions, level: Level) -> str:
+    """SQL that gives `entity_id, place` and a part's columns of these names."""
+    if part.aggregation == "at_end":
+        return _held(part, names, parts, level)
+    entity = f"{_entity(level, 'own')} AS entity_id, place"
+    if part.aggregation == "sum":
+        figures = _added(names)
+    else:
+        figure = "median(value)" if part.aggregation == "median" else "count(DISTINCT value)::DOUBLE"
+        figures = f"{figure} AS {names[0]}, NULL::DOUBLE AS {names[1]}, count(*)::DOUBLE AS {names[2]}"
+    return f"SELECT {entity}, {figures} FROM {_own(part.name, parts, level)} GROUP BY ALL"
 
 
 def _own(name: str, parts: Contributions, level: Level) -> str:
@@ -149,86 +159,101 @@ def _own(name: str, parts: Contributions, level: Level) -> str:
     return f"(SELECT * FROM {name} JOIN day_in USING (day) {kind} members USING (person_id, day){where}) own"
 
 
-def _added(part: Part) -> str:
-    return ", ".join(f"round(sum({name}), {SUM_DECIMALS}) AS {name}" for name in _columns(part))
+def _added(names: Sequence[str]) -> str:
+    return ", ".join(f"round(sum({name}), {SUM_DECIMALS}) AS {name}" for name in names)
 
 
-def _columns(part: Part) -> list[str]:
-    places = range(len(part.kpis))
-    return [column(each, place) for place in places for each in (NUMERATOR, DENOMINATOR, COUNT)]
-
-
-def _unpivoted(rows: str, part: Part) -> str:
-    """One row a KPI instead of three columns."""
-    each = ", ".join(
-        f"({column(NUMERATOR, place)}, {column(DENOMINATOR, place)}, {column(COUNT, place)}) AS '{kpi}'"
-        for place, kpi in enumerate(part.kpis)
-    )
-    parts = f"({NUMERATOR}, {DENOMINATOR}, {COUNT})"
-    return f"SELECT * FROM ({rows}) UNPIVOT INCLUDE NULLS ({parts} FOR kpi IN ({each}))"
-
-
-def _held(part: Part, parts: Contributions, level: Level) -> str:
+def _held(part: Part, names: Sequence[str], parts: Contributions, level: Level) -> str:
     """What holds at each period's end: the changes up to then, by whose they are and the team that they are in then."""
-    columns = _columns(part)
-    so_far = ", ".join(f'sum({name}) OVER (PARTITION BY person_id ORDER BY "end") AS {name}' for name in columns)
+    so_far = ", ".join(f'sum({name}) OVER (PARTITION BY person_id ORDER BY "end") AS {name}' for name in names)
     where = {
         "company": "", "person": "WHERE own.person_id IN (SELECT id FROM chosen)",
         "team": "WHERE members.team_id IN (SELECT id FROM chosen)",
     }[parts.only_level]  # fmt: skip
     entity = _entity(level, "members" if level == "team" else "own")
     last = f"least(own.\"end\", TIMESTAMP '{parts.until_end}') - INTERVAL 1 DAY"
+    is_joined = "team" in (level, parts.only_level)
+    joined = f"LEFT JOIN members ON members.person_id = own.person_id AND members.day = {last}" if is_joined else ""
     return f"""
         WITH ends AS (SELECT DISTINCT "end" FROM intervals),
         changes AS (
-            SELECT person_id, "end", {_added(part)} FROM {part.name} ASOF JOIN ends ON {part.name}.day < ends."end"
+            SELECT person_id, "end", {_added(names)} FROM {part.name} ASOF JOIN ends ON {part.name}.day < ends."end"
             GROUP BY ALL
         ),
         held AS (
             SELECT person_id, "end", {so_far}
             FROM (SELECT DISTINCT person_id FROM changes) CROSS JOIN ends LEFT JOIN changes USING (person_id, "end")
         )
-        SELECT {entity} AS entity_id, period, {_added(part)}
-        FROM held own JOIN intervals USING ("end")
-        LEFT JOIN members ON members.person_id = own.person_id AND members.day = {last} {where} GROUP BY ALL
+        SELECT {entity} AS entity_id, place, {_added(names)}
+        FROM held own JOIN intervals USING ("end") {joined} {where} GROUP BY ALL
     """
 
 
-_ANYTHING = f"{COUNT} > 0 OR {NUMERATOR} <> 0"
-_PANEL = """
-    WITH exposure AS (
-        SELECT {entity} AS entity_id, period, sum(working) AS working_days FROM members JOIN day_in USING (day)
-        GROUP BY ALL HAVING sum(working) > 0
-    ),
-    active AS (SELECT DISTINCT entity_id, period FROM seen),
-    present AS (
-        SELECT * FROM exposure
-        UNION ALL SELECT entity_id, period, 0.0 FROM active ANTI JOIN exposure USING (entity_id, period)
-    ),
-    grid AS (
-        SELECT present.*, kpis.*, start, "end", active.entity_id IS NOT NULL AS is_active,
-            seen.entity_id IS NOT NULL AS is_seen
-        FROM present JOIN intervals USING (period) CROSS JOIN kpis
-        LEFT JOIN active USING (entity_id, period)
-        LEFT JOIN seen ON seen.entity_id = present.entity_id AND seen.period = present.period AND seen.base = kpis.base
-    ),
-    judged AS (
-        SELECT grid.* EXCLUDE (is_active, is_seen), coalesce(n, 0.0) AS n,
-            CASE WHEN has_data THEN coalesce(numerator, 0.0) END AS numerator,
-            CASE WHEN has_data AND is_ratio THEN coalesce(denominator, 0.0) END AS denominator,
-            CASE
-                WHEN NOT has_data THEN 'no_data'
-                WHEN NOT is_active OR (is_silent AND NOT is_seen) THEN 'no_record'
-                WHEN history > 0 AND (begins IS NULL OR start < begins + to_days(history)) THEN 'no_history'
-                WHEN (is_ratio AND NOT coalesce(denominator, 0.0) > 0) OR (is_median AND n IS NULL) THEN 'no_cases'
-                WHEN (is_ratio OR is_median) AND n < least_cases THEN 'too_few'
-                WHEN "end" + to_days(mature) > $ends THEN 'partial'
-                ELSE 'ok'
-            END AS status
-        FROM grid LEFT JOIN sums USING (entity_id, period, kpi)
+def _seen(engine: duckdb.DuckDBPyConnection, kpis: Sequence[Kpi], lines: int) -> np.ndarray:
+    """Whether an entity has any row in a period (rows) in the table that a KPI (columns) counts first."""
+    found = engine.execute("SELECT line, base FROM seen JOIN present USING (entity_id, place)").fetchnumpy()
+    is_seen = np.zeros((lines, len(kpis)), dtype=bool)
+    bases = np.array([kpi.needs[0] for kpi in kpis])
+    for base in {kpi.needs[0] for kpi in kpis}:
+        is_seen[np.ix_(found["line"][found["base"] == base], bases == base)] = True
+    return is_seen
+
+
+def _status(
+    parts: Contributions, kpis: Sequence[Kpi], present: pd.DataFrame, sums: _Sums, is_seen: np.ndarray
+) -> np.ndarray:
+    """The place in `STATUSES` of every cell."""
+    status = np.zeros(sums.n.shape, dtype=np.int8)
+    is_active = present["is_active"].to_numpy(bool)
+    start, end = (present[name].to_numpy("datetime64[D]") for name in ("start", "end"))
+    never = np.zeros(len(present), dtype=bool)
+    for place, kpi in enumerate(kpis):
+        denominator, n = sums.denominator[:, place], sums.n[:, place]
+        is_ratio, is_median = kpi.denominator is not None, kpi.aggregation == "median"
+        begins = parts.begins.get(kpi.needs[0])
+        known_from = np.datetime64(begins, "D") + kpi.history_days if begins else np.datetime64("NaT", "D")
+        is_silent = kpi.needs[0] in SILENCE_IS_MISSING
+        asked_after = {
+            "no_data": never if all(table in parts.tables for table in kpi.needs) else ~never,
+            "no_record": ~is_active | ~is_seen[:, place] if is_silent else ~is_active,
+            # not "earlier than": nothing is earlier than a day that is not known
+            "no_history": ~(start >= known_from) if kpi.history_days else never,
+            "no_cases": ~(denominator > 0) if is_ratio else n == 0 if is_median else never,
+            "too_few": n < kpi.min_cases if is_ratio or is_median else never,
+            "partial": end + kpi.matures_after_days > np.datetime64(parts.until_end),
+        }
+        status[:, place] = np.select([asked_after[name] for name in STATUSES[1:]], range(1, len(STATUSES)), 0)
+    return status
+
+
+def _long(kpis: Sequence[Kpi], level: Level, present: pd.DataFrame, sums: _Sums, status: np.ndarray) -> pd.DataFrame:
+    lines, width = status.shape
+    has_data = status != STATUSES.index("no_data")
+    is_ratio = np.array([kpi.denominator is not None for kpi in kpis], dtype=bool)
+    has_value = (status == STATUSES.index("ok")) | (status == STATUSES.index("partial"))
+    numerator = np.where(has_data, sums.numerator, np.nan)
+    denominator = np.where(has_data & is_ratio, sums.denominator, np.nan)
+    value = np.where(has_value, numerator, np.nan)
+    np.divide(value, denominator, out=value, where=has_value & is_ratio)
+    (entity, entities), (period, periods) = (pd.factorize(present[name]) for name in ("entity_id", "period"))
+    return pd.DataFrame(
+        {
+            "level": _text(np.zeros(lines * width, dtype=np.int8), [level]),
+            "entity_id": _text(entity.repeat(width), entities),
+            "period": _text(period.repeat(width), periods),
+            "kpi": _text(np.tile(np.arange(width), lines), [kpi.name for kpi in kpis]),
+            "value": value.ravel(),
+            "numerator": numerator.ravel(),
+            "denominator": denominator.ravel(),
+            "n": sums.n.ravel(),
+            "status": _text(status.ravel(), STATUSES),
+            "working_days": present["working_days"].to_numpy(float).repeat(width),
+        },
+        copy=False,
     )
-    SELECT $level AS level, entity_id, period, kpi, numerator, denominator, n, status, working_days,
-        CASE WHEN status IN ('ok', 'partial') THEN CASE WHEN is_ratio THEN numerator / denominator ELSE numerator END END
-            AS value
-    FROM judged ORDER BY entity_id, period, place
-"""
+
+
+def _text(numbers: np.ndarray, words: Sequence[str]) -> pd.Series:
+    """The words with these numbers, written out once and not as objects of Python."""
+    coded = pa.DictionaryArray.from_arrays(pa.array(numbers.astype(np.int32)), pa.array(words, pa.large_string()))
+    return pd.Series(coded.cast(pa.large_string()), dtype="str")

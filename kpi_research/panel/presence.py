@@ -41,15 +41,15 @@ EVENT_TIMES = {
 """Times of what happens once and is not planned: from the first to the last of them the data cover every day."""
 
 
-def presence(crm: Crm, until: dt.date) -> ir.Table | None:
+def presence(crm: Crm, until: dt.date, since: dt.date | None = None) -> ir.Table | None:
     """`person_id, day, base`: who has rows in which table on which day; None where the client has none of the tables.
 
     Parameters
     ----------
-    until
-        The last day covered.
+    until, since
+        The last day covered, and the first; None for all.
     """
-    found = [*_rows(crm)]
+    found = [*_rows(crm, since)]
     if not found:
         return None
     rows = stacked(*found)
@@ -66,13 +66,17 @@ def first_event(crm: Crm, until: dt.date) -> dt.date | None:
     return day.date() if day else None
 
 
-def _rows(crm: Crm) -> Iterator[ir.Table]:
+def _rows(crm: Crm, since: dt.date | None) -> Iterator[ir.Table]:
     for name, who, time in OWN:
         if name in crm:
-            rows = getattr(crm, name)
+            rows = _from(getattr(crm, name), time, since)
             yield rows.select(person_id=rows[who], day=rows[time].truncate("D"), base=ibis.literal(name))
     for name, other, key, time in OF_THE_OWNER:
         if name in crm and other in crm:
             owners = getattr(crm, other).select(key, owner="owner_id")
-            rows = getattr(crm, name).join(owners, key)
+            rows = _from(getattr(crm, name), time, since).join(owners, key)
             yield rows.select(person_id=rows.owner, day=rows[time].truncate("D"), base=ibis.literal(name))
+
+
+def _from(rows: ir.Table, time: str, since: dt.date | None) -> ir.Table:
+    return rows.filter(rows[time] >= pd.Timestamp(since)) if since else rows

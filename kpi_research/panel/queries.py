@@ -9,7 +9,7 @@ from __future__ import annotations
 import datetime as dt
 import functools
 import operator
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import ibis
@@ -136,17 +136,14 @@ def _from(rows: ir.Table, time: str, first: dt.date | None) -> ir.Table:
 
 def _sums(sources: Sequence[_Source], until: dt.date, since: dt.date | None) -> ir.Table:
     base, first = _from(sources[0].base, sources[0].kpi.when, since), sources[0].kpi
-    weight = ibis.literal(1, "int64")
-    parts = base.select(
-        person_id=base[first.who], day=base[first.when].truncate("D"), weight=weight, **_of_all(sources, base)
-    )
+    parts = base.select(person_id=base[first.who], day=base[first.when].truncate("D"), **_of_all(sources, base))
     mature = {
         name: parts[name] & (parts.day <= _last(until, source.kpi.matures_after_days))
         for number, source in enumerate(sources)
         if source.kpi.matures_after_days
         for name in [column(COUNTS, number)]
     }
-    return _by_day(parts.mutate(**mature) if mature else parts, len(sources), until)
+    return _by_day(parts.mutate(**mature) if mature else parts, _constants(sources, base), len(sources), until)
 
 
 def _changes(sources: Sequence[_Source], until: dt.date, since: dt.date | None) -> ir.Table:
@@ -167,26 +164,58 @@ def _changes(sources: Sequence[_Source], until: dt.date, since: dt.date | None) 
         )
         for time, sign in (("comes", 1), ("goes", -1))
     )
-    return _by_day(_from(coming.union(going), "day", since), len(sources), until)
+    changes = _from(coming.union(going), "day", since)
+    return _by_day(changes, _constants(sources, base), len(sources), until)
 
 
-def _by_day(parts: ir.Table, kpis: int, until: dt.date) -> ir.Table:
-    """Sums of `person_id, day, weight` and each KPI's three columns; its rows count where it says so."""
+def _constants(sources: Sequence[_Source], base: ir.Table) -> dict[str, float | None]:
+    """Columns that are the same in every row, with what they are there: their sums follow from the number of rows."""
+    values = {name: value.op() for name, value in _of_all(sources, base).items() if not name.startswith(COUNTS)}
+    return {
+        name: None if value.value is None else float(value.value)
+        for name, value in values.items()
+        if isinstance(value, ops.Literal) and value.value != 0
+    }
+
+
+def _by_day(parts: ir.Table, constants: Mapping[str, float | None], kpis: int, until: dt.date) -> ir.Table:
+    """Sums of `person_id, day` and each KPI's three columns; its rows count where it says so, and as `weight` says."""
     counts = [parts[column(COUNTS, number)] for number in range(kpis)]
     known = parts.person_id.notnull() & parts.day.notnull() & (parts.day <= _last(until, 0))
     parts = parts.filter(known & functools.reduce(operator.or_, counts))
-    sums = {}
+    sums: dict[str, ir.Value] = {}
     for number in range(kpis):
-        where = parts[column(COUNTS, number)]
-        for part in (NUMERATOR, DENOMINATOR):
-            name = column(part, number)
-            # rounded, since the engine's threads add in no fixed order: the last bits would differ from run to run
-            sums[name] = parts[name].sum(where=where).round(SUM_DECIMALS)
-        # a ratio's cases are the rows that it is divided by; others may add to the numerator alone
-        denominator = parts[column(DENOMINATOR, number)]
-        is_case = where & (denominator.isnull() | (denominator != 0))
-        sums[column(COUNT, number)] = parts.weight.sum(where=is_case).fill_null(0).cast("float64")
-    return parts.group_by(["person_id", "day"]).aggregate(**sums)
+        sums |= _sums_of(parts, number, constants)
+    days = parts.group_by(["person_id", "day"]).aggregate(**sums)
+    columns = [column(part, number) for number in range(kpis) for part in (NUMERATOR, DENOMINATOR, COUNT)]
+    cases = {name: days[column(COUNT, number)] for number in range(kpis) for name in _names(number)}
+    found = {name: days[name] if name in sums else _times(cases[name], constants[name]) for name in columns}
+    return days.select("person_id", "day", **found)
+
+
+def _sums_of(parts: ir.Table, number: int, constants: Mapping[str, float | None]) -> dict[str, ir.Value]:
+    """The sums of a KPI that do not follow from its number of cases, and that number."""
+    where, (numerator, denominator) = parts[column(COUNTS, number)], _names(number)
+    # a ratio's cases are the rows that it is divided by; others may add to the numerator alone
+    every_row_is_case = denominator in constants
+    is_case = where if every_row_is_case else where & (parts[denominator].isnull() | (parts[denominator] != 0))
+    n = parts.weight.sum(where=is_case).fill_null(0) if "weight" in parts.columns else parts.count(where=is_case)
+    # rounded, since the engine's threads add in no fixed order: the last bits would differ from run to run
+    summed = {
+        name: parts[name].sum(where=where).round(SUM_DECIMALS)
+        for name in (numerator, denominator)
+        if name not in constants or not every_row_is_case
+    }
+    return {**summed, column(COUNT, number): n.cast("float64")}
+
+
+def _names(number: int) -> tuple[str, str]:
+    return column(NUMERATOR, number), column(DENOMINATOR, number)
+
+
+def _times(cases: ir.Value, constant: float | None) -> ir.Value:
+    """What the same number adds up to over all cases."""
+    return ibis.null("float64") if constant is None else cases * constant
 
 
 def _values(sources: Sequence[_Source], until: dt.date, since: dt.date | None) -> ir.Table:
