@@ -4,6 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 from golden.planted_worlds import codes, panel_of, world
+from statsmodels.stats.multitest import multipletests
 
 from kpi_research.errors import InputError
 from kpi_research.evidence.grid import grid_of, lagged, rows_of
@@ -250,3 +251,19 @@ def test_who_passes_for_the_first_time_is_only_associated(strong):
     assert (told["code"], told["gate"]) == ("C", "new") and "passes again" in told["sentence_en"]
     pd.testing.assert_frame_equal(second.verdicts, now.verdicts)
     assert (first.verdicts["code"] == "C").sum() == (now.verdicts["code"].isin(["B", "C"])).sum()
+
+
+def test_stricter_views_stand_beside_q():
+    rng = np.random.default_rng(8)
+    x = {f"x{k}": rng.normal(size=(30, 20)) for k in range(5)}
+    y = np.roll(x["x0"], 1, axis=1) * 0.6 + rng.normal(size=(30, 20))
+    rows = [
+        ("person", f"P{p:02d}", f"{2024 + m // 12}-{m % 12 + 1:02d}", kpi, grid[p, m], "ok")
+        for kpi, grid in {**x, "y": y, "made_of_y": y + 1e-3 * x["x1"]}.items() for p in range(30) for m in range(20)
+    ]  # fmt: skip
+    panel = pd.DataFrame(rows, columns=["level", "entity_id", "period", "kpi", "value", "status"])
+    found = study(panel, outcome="y", lineage=["made_of_y"]).verdicts.set_index("kpi")
+    assert np.isnan(found.loc["made_of_y", ["q_by", "familywise_p"]].astype(float)).all(), "no member of the family"
+    family = found.drop("made_of_y")
+    assert family["q_by"].to_numpy() == pytest.approx(multipletests(family["p"], method="fdr_by")[1])
+    assert (family["familywise_p"] >= family["p"]).all() and family.loc["x0", "familywise_p"] <= 0.001

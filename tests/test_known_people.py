@@ -42,7 +42,14 @@ def test_a_person_is_in_the_team_of_most_days():
     found = _kinds(data, MONTHS)
     own = found["team"][found["team"]["entity_id"].eq("A")].set_index("period")["group"]
     assert own.to_dict() == {m.name: "T1" if m.start < dt.date(2026, 4, 1) else "T2" for m in MONTHS}
-    assert set(found["region"]["group"]) == {"east", "west"} and "role" not in found, "one role is no comparison"
+    assert "region" not in found, "the teams by another name"
+    assert "role" not in found, "one role is no comparison"
+    two_in_one = pd.DataFrame({"team_id": ["T1", "T2", "T3"], "region": ["east", "west", "west"]})
+    third = other.assign(person_id="C", team_id="T3")
+    data = SimpleNamespace(
+        parts=SimpleNamespace(roster=pd.concat([roster, other, third])), teams=two_in_one, people=hired
+    )
+    assert set(_kinds(data, MONTHS)["region"]["group"]) == {"east", "west"}
     tenure = found["tenure"].set_index(["entity_id", "period"])["group"]
     assert tenure[("A", "2026-04")] == "under_6_months" and tenure[("A", "2026-05")] == "longer"
 

@@ -91,7 +91,9 @@ def test_too_little_is_said_and_is_no_error(kinds):
 
 def page(made: tuple[pd.DataFrame, pd.DataFrame], language: str, audience: str) -> SimpleNamespace:
     kpis = catalogue()
-    study = SimpleNamespace(beside=SimpleNamespace(segments=made[0], simpson=made[1]), plan=DEFAULT_PLAN)
+    letters = pd.DataFrame({"kpi": made[0]["kpi"].unique()}).assign(code="B")
+    beside = SimpleNamespace(segments=made[0], simpson=made[1])
+    study = SimpleNamespace(beside=beside, plan=DEFAULT_PLAN, verdicts=letters)
     label = lambda kpi: kpis[kpi].label[language]  # noqa: E731
     return SimpleNamespace(
         language=language, audience=audience, currency="CNY", study=study, kpis=kpis, outcome="signed_amount",

@@ -5,8 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 import numpy as np
+import pandas as pd
 
 from kpi_research.evidence.fixed_effects import TOLERANCE, FloatArray
+from kpi_research.evidence.outcome import outcome_of
+from kpi_research.evidence.stepdown import by_results, familywise_p, joint_scores
 
 SAME_R = 1 - 1e-9
 """Correlation from which two KPIs are one: no more than rounding lies between them."""
@@ -21,6 +24,28 @@ def family_q(p: FloatArray) -> FloatArray:
     if tested.any():
         q[tested] = multipletests(p[tested], method="fdr_bh")[1]
     return q
+
+
+def in_view_of_all(
+    verdicts: pd.DataFrame, y: FloatArray, family: Mapping[str, FloatArray]
+) -> tuple[FloatArray, FloatArray]:
+    """Two stricter views of the family, one value a row of verdicts (`kpi, p, q, lags`); NaN outside the family.
+
+    Benjamini & Yekutieli's (2001) q, which holds whatever the tests have to do with one another; and how often chance
+    alone would give a family without any effect a joint test as strong (Romano & Wolf 2005; `stepdown`).
+
+    Parameters
+    ----------
+    y, family
+        The outcome, and the family's KPIs by name: N x T each.
+    """
+    tested = outcome_of(y).tested
+    q_by = np.minimum(1.0, verdicts["q"].to_numpy(dtype=float) * np.sum(1 / np.arange(1, len(family) + 1)))
+    rows = verdicts.set_index("kpi").loc[list(family)]
+    order = by_results(tested)
+    scores = [joint_scores(tested, x, int(rows.loc[kpi, "lags"]))[order] for kpi, x in family.items()]
+    found = dict(zip(family, np.maximum(familywise_p(scores), rows["p"].to_numpy(dtype=float)), strict=True))
+    return q_by, np.array([found.get(kpi, np.nan) for kpi in verdicts["kpi"]])
 
 
 def alpha_within(q_values: FloatArray, q: float) -> FloatArray:

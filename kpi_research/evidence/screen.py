@@ -17,7 +17,7 @@ from scipy import special
 from kpi_research.evidence.batch import Batch, fit_each
 from kpi_research.evidence.fixed_effects import FloatArray
 from kpi_research.evidence.multiplicity import family_q
-from kpi_research.evidence.stepdown import DRAWS, SEED, familywise_p
+from kpi_research.evidence.stepdown import DRAWS, SEED, by_results, familywise_p
 
 SCREEN_COLUMNS = [
     "kpi", "lag", "effect", "se", "ci_low", "ci_high", "p", "q", "q_by", "familywise_p", "n_people", "n_periods",
@@ -61,7 +61,8 @@ def screen(
     batch = fit_each(y, cube, lags)
     columns = {name: values.ravel() for name, values in _numbers(batch).items()}
     q, tested = family_q(columns["p"]), np.isfinite(columns["p"]).sum()
-    cells = (scores[:, None] for of_kpi in batch.scores for scores in of_kpi)
+    order = by_results(y)
+    cells = (scores[order, None] for of_kpi in batch.scores for scores in of_kpi)
     strict = familywise_p(cells, draws=draws, seed=seed)
     made = {
         "kpi": np.repeat(np.array(list(kpis), dtype=object), lags),

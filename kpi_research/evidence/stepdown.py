@@ -30,7 +30,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from kpi_research.evidence.batch import Counts
-from kpi_research.evidence.fixed_effects import TOLERANCE, FloatArray, NotEstimableError, collinear, within
+from kpi_research.evidence.fixed_effects import TOLERANCE, Codes, FloatArray, NotEstimableError, collinear, within
 from kpi_research.evidence.grid import rows_of
 from kpi_research.evidence.lags import history
 
@@ -84,6 +84,11 @@ def familywise_p(scores: Iterable[FloatArray], *, draws: int = DRAWS, seed: int 
     shares = extreme / count if is_all else (1 + extreme) / (1 + count)
     adjusted[tested[order]] = np.maximum.accumulate(shares)
     return adjusted
+
+
+def by_results(y: FloatArray) -> Codes:
+    """People in order of their results (y, N x T): random signs then hang on nobody's name."""
+    return np.argsort(np.nansum(y, axis=1), kind="stable")
 
 
 def joint_scores(y: FloatArray, x: FloatArray, lags: int) -> FloatArray:

@@ -17,7 +17,7 @@ from kpi_research.evidence.examine import Examination, OnFile, examine
 from kpi_research.evidence.finding import as_frame
 from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
-from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q
+from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q, in_view_of_all
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
 from kpi_research.evidence.verdict import APART, Evidence, judge, sentence
@@ -38,7 +38,8 @@ class Study:
     verdicts
         One row a KPI: `kpi, outcome, code, gate`; `effect, ci_low, ci_high` summed over the lags (95 %), for one
         within-person standard deviation of the KPI in `effect_unit`, those of the outcome or shares of it (`outcome`);
-        the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`; `mde`
+        the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`, and beside q
+        `q_by` and `familywise_p` (`multiplicity.in_view_of_all`); `mde`
         (smallest visible effect); the gates `on_file_p, left_on_file, late_share, granger_p, gain_p, r2_oos, same_sign,
         between_p, between_q, between_effect` (see `verdict.Evidence`); `n_people, n_periods, lags` (really used),
         `months_needed`; the sentence in both languages.
@@ -136,9 +137,14 @@ def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatAr
     verdicts = found.verdicts[found.verdicts["alias_of"].eq("")]
     going = verdicts[verdicts["code"].isin(["B", "C"]) & ~verdicts["gate"].isin(APART)]
     lags = int(going["lags"].min()) if len(going) else found.plan.lags
-    deep = depth(grid.values[outcome], {kpi: used[kpi] for kpi in going["kpi"]}, lags, found.plan)
     family = {kpi: used[kpi] for kpi in verdicts.loc[verdicts["q"].notna(), "kpi"]}
-    return replace(found, depth=deep, beside=beside(grid, outcome, family, list(going["kpi"]), lags, known))
+    # p and q are of the whole record, whenever it was made; so is what stands beside them
+    q_by, strict = in_view_of_all(found.verdicts, grid.values[outcome], {kpi: grid.values[kpi] for kpi in family})
+    told = found.verdicts.assign(q_by=q_by, familywise_p=strict)
+    deep = depth(grid.values[outcome], {kpi: used[kpi] for kpi in going["kpi"]}, lags, found.plan)
+    return replace(
+        found, verdicts=told, depth=deep, beside=beside(grid, outcome, family, list(going["kpi"]), lags, known)
+    )
 
 
 def _named(grid: Grid, outcome: str, kpis: Sequence[str] | None) -> list[str]:
@@ -223,7 +229,8 @@ def _completed(examined: Examination, q: float, between_q: float, alpha: float, 
 
 _VERDICT_COLUMNS = [
     "kpi", "outcome", "code", "gate", "effect_unit", "effect", "ci_low", "ci_high", "effect_per_unit",
-    "effect_per_unit_low", "effect_per_unit_high", "p", "q", "lead_p", "mde", "on_file_p", "left_on_file", "late_share",
+    "effect_per_unit_low", "effect_per_unit_high", "p", "q", "q_by", "familywise_p",
+    "lead_p", "mde", "on_file_p", "left_on_file", "late_share",
     "granger_p", "gain_p", "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "apart_q", "apart_lead_p",
     "n_people", "n_periods",
     "lags", "months_needed", "coverage", "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",

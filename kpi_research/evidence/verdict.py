@@ -24,7 +24,7 @@ FOLLOWS_ALPHA = 0.01
 """A lead placebo under this says that the KPI follows results. Stricter, for here it is the claim itself."""
 
 APART_ALPHA = 0.01
-"""A q under this takes a KPI that shares records with the result out of H. Strict, for by definition they go together."""
+"""A q under this takes a KPI that shares records with the result out of H. Strict: by definition they go together."""
 
 PASSING_ALPHA = 0.05
 """Level of the gates that an association must pass on its way to a prediction."""

@@ -24,6 +24,7 @@ from kpi_research.evidence.claims import Answer
 from kpi_research.evidence.deal_study import DealStudy
 from kpi_research.evidence.study import Study
 from kpi_research.funnel.summary import Summary
+from kpi_research.integrity.signs import GamingSigns, gamed
 from kpi_research.kpis.definition import Kpi
 from kpi_research.language import Language
 from kpi_research.panel import Level
@@ -114,6 +115,8 @@ class PageData:
         what was said, approved and appealed. None where the report does not show it.
     warnings, pay
         What a manager should look at; what the people earn by the client's incentive plan, if it has one.
+    gaming
+        Signs of working to the number, of the whole company's KPIs; None where the report does not show it.
     bench
         What KPIs of known truth would be called at the client's size; None where that was not simulated.
     funnel
@@ -157,6 +160,7 @@ class PageData:
     luck: ScoreLuck | None = None
     weights: WeightAdvice | None = None
     told: Told | None = None
+    gaming: GamingSigns | None = None
     warnings: EarlyWarnings | None = None
     pay: PayView | None = None
     months: pd.DataFrame = field(default_factory=pd.DataFrame)
@@ -170,6 +174,10 @@ class PageData:
         """The same inside a sentence: English names lose their capital, abbreviations keep it."""
         label = self.label(kpi)
         return label[:1].lower() + label[1:] if label[1:2].islower() else label
+
+    def letter(self, kpi: str, code: str) -> str:
+        """A verdict's letter, with M behind it where the KPI shows signs of working to the number."""
+        return f"{code}·M" if self.gaming and kpi in gamed(self.gaming) else code
 
     def now(self) -> pd.DataFrame:
         """The entity's KPIs in the page's period, by name."""

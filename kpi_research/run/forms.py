@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from kpi_research.appraisal.form import forms_of
-from kpi_research.appraisal.goals import base_targets
+from kpi_research.appraisal.goals import held_targets
 from kpi_research.appraisal.scheme import Rater, Scheme
 from kpi_research.appraisal.score import Score
 from kpi_research.language import Language, say
@@ -116,9 +116,8 @@ def _stretch(client: Client, period: Period, teams: Mapping[str, str], scheme: S
     targets = client.data.targets
     if targets.empty or "stretch" not in targets:
         return {}
-    stretched = targets.assign(base=targets["stretch"].astype(float))
-    found = base_targets(stretched, period, "person")
-    of_teams = base_targets(stretched, period, "team")
+    found = held_targets(targets, period, "person")["stretch"].astype(float).to_dict()
+    of_teams = held_targets(targets, period, "team")["stretch"].astype(float).to_dict()
     shared = [item.kpi for item in scheme.items if item.scope == "team"]
     own = {key: value for key, value in found.items() if key[1] not in shared}
     taken = {(person, kpi): of_teams.get((team, kpi), np.nan) for person, team in teams.items() for kpi in shared}

@@ -11,7 +11,7 @@ import pandas as pd
 
 from kpi_research.appraisal.awards import CANDIDATE_COLUMNS, breakthroughs, decide
 from kpi_research.appraisal.bill import PayView, bill, changes_hands
-from kpi_research.appraisal.goals import base_targets
+from kpi_research.appraisal.goals import held_targets
 from kpi_research.appraisal.incentives import Award, AwardKind, IncentivePlan, check_plan
 from kpi_research.appraisal.payout import PayBasis, payouts
 from kpi_research.appraisal.reliability import MIN_PEOPLE
@@ -79,7 +79,7 @@ def pay_of(
     basis = PayBasis(
         score_of(client, period, "person", members),
         staff_of(client, period, members, bases),
-        base_targets(client.data.targets.assign(base=client.data.targets["stretch"]), period, "person"),
+        held_targets(client.data.targets, period, "person")["stretch"].astype(float).to_dict(),
         score_of(client, period, "team", [team] if team else None) if plan.team_pot else None,
         here,
     )

@@ -45,7 +45,9 @@ def _kinds(data: Stored, periods: Sequence[Period]) -> dict[str, pd.DataFrame]:
     found = {"team": teams}
     if not data.teams.empty:
         regions = data.teams.dropna(subset="region").set_index("team_id")["region"]
-        found["region"] = teams.assign(group=teams["group"].map(regions)).dropna(subset="group")
+        if regions.reindex(teams["group"].unique()).dropna().duplicated().any():
+            # where every region has one team, it would be the same groups by another name
+            found["region"] = teams.assign(group=teams["group"].map(regions)).dropna(subset="group")
     if not data.people.empty:
         people = data.people.rename(columns={"person_id": "entity_id"})
         found["role"] = people.dropna(subset="role")[["entity_id", "role"]].rename(columns={"role": "group"})

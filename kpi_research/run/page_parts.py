@@ -16,6 +16,7 @@ from kpi_research.run.client import Client
 from kpi_research.run.customers import WITH_CUSTOMERS, customers_of, models_of, team_members
 from kpi_research.run.deals import deals_of
 from kpi_research.run.funnels import summary_of
+from kpi_research.run.gaming_file import gaming_of
 from kpi_research.run.goal_views import goals_of
 from kpi_research.run.luck import luck_of, weights_of
 from kpi_research.run.pay_file import pay_on_file
@@ -31,6 +32,7 @@ def make_ahead(client: Client, period: Period, notebooks: Collection[str]) -> No
     study_of(client, period)
     if {"appraisal", "evidence"} & set(notebooks):
         deals_of(client, period)
+        gaming_of(client, period)
     if set(WITH_CUSTOMERS) & set(notebooks):
         models_of(client, period)
     if "appraisal" in notebooks:
@@ -53,6 +55,7 @@ def with_parts(data: PageData, client: Client, report: Notebook) -> PageData:
             "luck": luck_of(client, data.period, team) if team or analyst else None,
             "told": told_of(client, data.period, data.level, data.entity_id),
             "deals": deals_of(client, data.period),
+            "gaming": gaming_of(client, data.period),
             "warnings": warnings_of(client, _looked_on(client, data.period), team=team) if team else None,
             "pay": pay_on_file(client, data.period, team) if team else None,
         }
@@ -64,6 +67,7 @@ def with_parts(data: PageData, client: Client, report: Notebook) -> PageData:
             "deals": deals_of(client, data.period),
             "changes": changes_seen(client, data.period, data.study),
             "claims": claims_answered(client, data.period),
+            "gaming": gaming_of(client, data.period),
             "weights": weights_of(client, data.period),
         }
     return replace(data, **parts)

@@ -29,7 +29,7 @@ from kpi_research.errors import InputError, Problem
 from kpi_research.funnel.records import Records, read_records, records_in, write_records
 from kpi_research.integrity.quality import Quality, observe
 from kpi_research.panel import Contributions, contributions, contributions_in
-from kpi_research.run import deal_rows
+from kpi_research.run import deal_rows, entry_rows
 from kpi_research.run.code import code_fingerprint, data_code_fingerprint
 from kpi_research.run.on_file import compute_on_file, read_on_file
 from kpi_research.run.settings import ClientFile, kpis_of
@@ -226,7 +226,7 @@ def _build(
 
 
 def _write_rows(settings: ClientFile, contract: Contract, parts: Contributions, building: Path) -> None:
-    """What the funnel, deals and customers are made from."""
+    """What the funnel, deals, signs of gaming and customers are made from."""
     records = read_records(
         contract.tables,
         stages=settings.stages,
@@ -237,6 +237,7 @@ def _write_rows(settings: ClientFile, contract: Contract, parts: Contributions, 
     if records is not None:
         write_records(records, building / FUNNEL)
     deal_rows.write(deal_rows.fetch(contract.tables), building / deal_rows.FOLDER)
+    entry_rows.write(entry_rows.fetch(contract.tables), building)
     customer_facts.write(customer_facts.fetch(contract.tables, currency=settings.currency), building / CUSTOMERS)
 
 

@@ -59,7 +59,7 @@ def _frame(page: PageData) -> pd.DataFrame:
     verdicts = page.study.verdicts
     return verdicts.assign(
         label=verdicts["kpi"].map(page.label),
-        verdict=[_named(page, code) for code in verdicts["code"]],
+        verdict=[_named(page, kpi, code) for kpi, code in zip(verdicts["kpi"], verdicts["code"], strict=True)],
         advice=[say(f"verdict_advice.{code}", page.language) for code in verdicts["code"]],
         sentence=[sentence_of(page, row) for _, row in verdicts.iterrows()],
         rank=verdicts["code"].map(ORDER.index),
@@ -86,10 +86,10 @@ def _weights(page: PageData) -> dict[str, float]:
     return {item.kpi: item.weight / 100 for item in page.scheme.weighted} if page.scheme else {}
 
 
-def _named(page: PageData, code: str) -> str:
+def _named(page: PageData, kpi: str, code: str) -> str:
     """The verdict's name; its letter for analysts only, since anybody else reads letters as grades."""
     name = say(f"verdict_name.{code}", page.language)
-    return f"{name} ({code})" if page.audience == "analyst" else name
+    return f"{name} ({page.letter(kpi, code)})" if page.audience == "analyst" else name
 
 
 def sentence_of(page: PageData, verdict: pd.Series) -> str:

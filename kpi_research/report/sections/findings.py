@@ -19,7 +19,8 @@ NUMBERS: dict[str, ColumnFormat] = {
     "effect": "number", "p": "probability", "q": "probability", "lead_p": "probability", "mde": "number",
 }  # fmt: skip
 GATES: dict[str, ColumnFormat] = {
-    "late_share": "share", "left_on_file": "share", "on_file_p": "probability", "granger_p": "probability",
+    "familywise_p": "probability", "late_share": "share", "left_on_file": "share", "on_file_p": "probability",
+    "granger_p": "probability",
     "gain_p": "probability", "r2_oos": "share", "between_q": "probability",
 }  # fmt: skip
 PROFILES_SHOWN = 4
@@ -101,7 +102,10 @@ def _sentences(page: PageData) -> Block:
     frame = pd.DataFrame(
         {
             "label": verdicts["kpi"].map(page.label),
-            "verdict": [f"{say(f'verdict_name.{code}', page.language)} ({code})" for code in verdicts["code"]],
+            "verdict": [
+                f"{say(f'verdict_name.{code}', page.language)} ({page.letter(kpi, code)})"
+                for kpi, code in zip(verdicts["kpi"], verdicts["code"], strict=True)
+            ],
             "sentence": [sentence_of(page, row) for _, row in verdicts.iterrows()],
         }
     )
@@ -125,7 +129,7 @@ def _gates(page: PageData) -> Block:
         *(ColumnView(key, say(f"findings.column.{key}", page.language), unit) for key, unit in GATES.items()),
         ColumnView("same_sign", say("findings.column.same_sign", page.language)),
     )
-    notes = tuple(say(f"findings.note.{key}", page.language) for key in ("on_file", "granger", "forecast"))
+    notes = tuple(say(f"findings.note.{key}", page.language) for key in ("family", "on_file", "granger", "forecast"))
     return Block(
         "gates",
         say("findings.title_gates", page.language),

@@ -24,9 +24,8 @@ COLUMNS: dict[str, ColumnFormat] = {
 
 def build(page: PageData) -> Iterator[Block]:
     """The blocks of `shown`, where the page was given signs."""
-    found: GamingSigns | None = getattr(page, "gaming", None)
-    if found is not None:
-        yield from shown(page, found)
+    if page.gaming is not None:
+        yield from shown(page, page.gaming)
 
 
 def shown(page: PageData, found: GamingSigns) -> Iterator[Block]:

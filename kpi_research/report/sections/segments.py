@@ -20,6 +20,7 @@ from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
 from kpi_research.report.data import PageData
 from kpi_research.report.format import Unit
 from kpi_research.report.page import Section
+from kpi_research.report.sections.activities import PASSED
 from kpi_research.report.segment_charts import Views, direction, group_forest, views_picture
 from kpi_research.report.words import listed, range_of
 
@@ -134,8 +135,12 @@ def _difference(page: PageData, kpi: str, kind: str, rows: pd.DataFrame) -> str:
 
 
 def _limits(page: PageData, groups: pd.DataFrame) -> tuple[str, ...]:
-    """What follows from a difference, and what does not."""
-    return (say("segments.advice", page.language),) if (groups["q_differ"] <= page.study.plan.q).any() else ()
+    """What follows from a difference, and what does not: of what is associated only, nothing yet."""
+    differing = groups.loc[groups["q_differ"] <= page.study.plan.q, "kpi"].unique()
+    codes = page.study.verdicts.set_index("kpi")["code"].reindex(differing)
+    if not len(codes):
+        return ()
+    return (say(f"segments.advice{'' if codes.isin(PASSED).any() else '_watch'}", page.language),)
 
 
 def _alike(page: PageData, rows: pd.DataFrame) -> Iterator[str]:
