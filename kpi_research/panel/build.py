@@ -100,7 +100,9 @@ def computed(
 ) -> tuple[Part, ...]:
     """The parts of some KPIs, written to a folder; see `contributions`."""
     with selections_apart():
-        found = queries(crm, kpis, until, since=lambda shared: _first_open_day(shared, since, before))
+        found = queries(
+            crm, kpis, until, since=lambda shared: _first_open_day(shared, since, before), are_few=before is not None
+        )
         return tuple(_kept(query, number, folder, before) for number, query in enumerate(found))
 
 

@@ -19,6 +19,7 @@ import pandas as pd
 
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Aggregation, Kpi
+from kpi_research.panel.narrow import narrowed, over
 from kpi_research.periods import ONE_DAY
 
 SUM_DECIMALS = 6
@@ -70,7 +71,12 @@ def column(part: str, number: int) -> str:
 
 
 def queries(
-    crm: Crm, kpis: Sequence[Kpi], until: dt.date, *, since: Callable[[Sequence[Kpi]], dt.date | None] = lambda _: None
+    crm: Crm,
+    kpis: Sequence[Kpi],
+    until: dt.date,
+    *,
+    since: Callable[[Sequence[Kpi]], dt.date | None] = lambda _: None,
+    are_few: bool = False,
 ) -> Iterator[Query]:
     """The queries that give what every day adds to each KPI.
 
@@ -80,6 +86,8 @@ def queries(
         The last day covered.
     since
         From the KPIs of a query to the first day that it covers; None for all.
+    are_few
+        Whether the rows since that day are so few among all that it pays to look for them before they are joined.
     """
     groups: dict[tuple[object, ...], list[_Source]] = {}
     for kpi in kpis:
@@ -89,6 +97,9 @@ def queries(
         shared, aggregation = tuple(source.kpi for source in sources), sources[0].kpi.aggregation
         make = {"sum": _sums, "at_end": _changes}.get(aggregation, _values)
         first = since(shared)
+        if first and are_few:
+            times = [name for name in (sources[0].kpi.when, sources[0].kpi.until) if name]
+            sources = _upon(narrowed(sources[0].base, times, first), sources)
         yield Query(shared, aggregation, make(sources, until, first), first)
 
 
@@ -103,6 +114,16 @@ def _without_filters(kpi: Kpi, rows: ir.Table) -> _Source:
     # filters upon filters name the inner selection's columns
     conditions = [_over(base, condition) for condition in conditions]
     return _Source(kpi, rows, base, tuple(conditions))
+
+
+def _upon(base: ir.Table, sources: Sequence[_Source]) -> list[_Source]:
+    """The same sources with other rows for those that they share without their filters."""
+    moved = {sources[0].base.op(): base.op()}
+    found = []
+    for source in sources:
+        conditions = tuple(each.to_expr() for each in over([each.op() for each in source.conditions], moved))
+        found.append(_Source(source.kpi, base.filter(*conditions) if conditions else base, base, conditions))
+    return found
 
 
 def _over(base: ir.Table, condition: ir.BooleanValue) -> ir.BooleanValue:
