@@ -267,3 +267,21 @@ def test_stricter_views_stand_beside_q():
     family = found.drop("made_of_y")
     assert family["q_by"].to_numpy() == pytest.approx(multipletests(family["p"], method="fdr_by")[1])
     assert (family["familywise_p"] >= family["p"]).all() and family.loc["x0", "familywise_p"] <= 0.001
+
+
+def test_who_has_left_does_nothing_and_sells_nothing_which_is_no_link():
+    """Months without a day of work are no months: zeros of KPI and result in them would go together."""
+    people = [f"P{n:02d}" for n in range(40)]
+    rng = np.random.default_rng(3)
+    rows = [
+        (person, f"{2024 + m // 12}-{m % 12 + 1:02d}", kpi, value * at_work, 20.0 * at_work)
+        for number, person in enumerate(people) for m in range(24)
+        for at_work in [float(m < 12 or number % 2)]
+        for kpi, value in (("visits", rng.poisson(5)), ("amount", rng.normal(10, 2)))
+    ]  # fmt: skip
+    zeros = pd.DataFrame(rows, columns=["entity_id", "period", "kpi", "value", "working_days"])
+    zeros = zeros.assign(level="person", status="ok")
+    (seen,) = study(zeros, outcome="amount").verdicts.to_dict("records")
+    (misled,) = study(zeros.drop(columns="working_days"), outcome="amount").verdicts.to_dict("records")
+    assert seen["p"] > 0.05 and seen["n_periods"] == misled["n_periods"]
+    assert misled["p"] < 1e-3, "what the same rows say where nobody knows who had left"

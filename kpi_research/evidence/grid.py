@@ -59,6 +59,9 @@ class Rows:
 def grid_of(panel: pd.DataFrame) -> Grid:
     """The person level of a panel as arrays; only values with status `ok` count.
 
+    Where the panel says how many days people worked, a period without any is left out: who had left, or was not there
+    yet, did nothing and sold nothing, and both zeros together would look like a link.
+
     Raises
     ------
     InputError
@@ -67,6 +70,8 @@ def grid_of(panel: pd.DataFrame) -> Grid:
     if missing := [column for column in COLUMNS if column not in panel.columns]:
         raise InputError(Problem("study.missing_columns", values={"columns": ", ".join(missing)}))
     rows = panel[panel["level"].isin(["person"])]
+    if "working_days" in rows.columns:
+        rows = rows[~rows["working_days"].le(0)]
     if (twice := rows.duplicated(KEY)).any():
         first = ", ".join(str(part) for part in rows.loc[twice, KEY].iloc[0])
         raise InputError(Problem("study.duplicate_rows", values={"count": int(twice.sum()), "first": first}))

@@ -73,7 +73,8 @@ def weights_of(client: Client, period: Period) -> WeightAdvice | None:
         return None
     outcome = client.settings.outcome
     rows = panel(client.data.parts.only({*items, outcome}), as_intervals(quarters), "person")
-    rows = rows[rows["entity_id"] != UNASSIGNED]
+    # who had left earned nothing, whatever the weights
+    rows = rows[(rows["entity_id"] != UNASSIGNED) & (rows["working_days"] > 0)]
     targets = {
         (quarter.name, person, kpi): target
         for quarter in quarters
