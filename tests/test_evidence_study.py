@@ -285,3 +285,15 @@ def test_who_has_left_does_nothing_and_sells_nothing_which_is_no_link():
     (misled,) = study(zeros.drop(columns="working_days"), outcome="amount").verdicts.to_dict("records")
     assert seen["p"] > 0.05 and seen["n_periods"] == misled["n_periods"]
     assert misled["p"] < 1e-3, "what the same rows say where nobody knows who had left"
+
+
+def test_a_broken_month_is_no_month():
+    rows = [
+        ("person", person, "2025-01", "visits", 3.0, "ok", days)
+        for person, days in (("A", 20.0), ("B", 10.0), ("C", 9.0), ("D", 0.0))
+    ]
+    panel = pd.DataFrame(rows, columns=["level", "entity_id", "period", "kpi", "value", "status", "working_days"])
+    assert grid_of(panel).people == ("A", "B")
+    holidays = panel.assign(working_days=0.0)
+    assert grid_of(holidays).people == ()
+    assert grid_of(panel.assign(working_days=np.nan)).people == ("A", "B", "C", "D"), "not known is not absent"

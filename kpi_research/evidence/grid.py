@@ -14,6 +14,8 @@ from kpi_research.evidence.fixed_effects import Codes, FloatArray, within
 
 KEY = ["entity_id", "period", "kpi"]
 COLUMNS = ["level", *KEY, "value", "status"]
+LEAST_DAYS = 0.5
+"""Share of a period's working days, those of whoever worked most, under which a person's period is no period."""
 
 
 @dataclass(frozen=True)
@@ -59,8 +61,8 @@ class Rows:
 def grid_of(panel: pd.DataFrame) -> Grid:
     """The person level of a panel as arrays; only values with status `ok` count.
 
-    Where the panel says how many days people worked, a period without any is left out: who had left, or was not there
-    yet, did nothing and sold nothing, and both zeros together would look like a link.
+    Where the panel says how many days people worked, a period with fewer than half of its days is left out
+    (`LEAST_DAYS`): who had left, or was not there yet, did nothing and sold nothing, and both together look like a link.
 
     Raises
     ------
@@ -71,7 +73,8 @@ def grid_of(panel: pd.DataFrame) -> Grid:
         raise InputError(Problem("study.missing_columns", values={"columns": ", ".join(missing)}))
     rows = panel[panel["level"].isin(["person"])]
     if "working_days" in rows.columns:
-        rows = rows[~rows["working_days"].le(0)]
+        days = rows["working_days"].astype(float)
+        rows = rows[~(days.le(0) | (days < LEAST_DAYS * days.groupby(rows["period"]).transform("max")))]
     if (twice := rows.duplicated(KEY)).any():
         first = ", ".join(str(part) for part in rows.loc[twice, KEY].iloc[0])
         raise InputError(Problem("study.duplicate_rows", values={"count": int(twice.sum()), "first": first}))
