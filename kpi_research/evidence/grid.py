@@ -62,7 +62,7 @@ def grid_of(panel: pd.DataFrame) -> Grid:
     """The person level of a panel as arrays; only values with status `ok` count.
 
     Where the panel says how many days people worked, a period with fewer than half of its days is left out
-    (`LEAST_DAYS`): who had left, or was not there yet, did nothing and sold nothing, and both together look like a link.
+    (`LEAST_DAYS`): who had left, or was not there yet, did and sold nothing, and both together look like a link.
 
     Raises
     ------
