@@ -211,7 +211,7 @@ def ours(folder: Path) -> Callable[[], object]:
     kpis = definitions()
 
     def run() -> object:
-        parts = contributions(opened(folder), kpis, until=UNTIL, folder=folder / "ours")
+        parts = contributions(opened(folder), kpis, until=UNTIL, folder=folder / "ours", in_order=False)
         return kept(folder, "ours", weekly_panel(parts))
 
     return run
@@ -222,8 +222,9 @@ def one_more_month(folder: Path) -> Callable[[], object]:
     from kpi_research.panel import contributions
 
     kpis = definitions()
-    before = contributions(opened(folder), kpis, until=MONTH_BEFORE, folder=folder / "before")
-    return lambda: contributions(opened(folder), kpis, until=UNTIL, folder=folder / "after", before=before).parts
+    before = contributions(opened(folder), kpis, until=MONTH_BEFORE, folder=folder / "before", in_order=False)
+    given = {"until": UNTIL, "folder": folder / "after", "before": before, "in_order": False}
+    return lambda: contributions(opened(folder), kpis, **given).parts
 
 
 def whole_build(folder: Path) -> Callable[[], object]:
@@ -231,7 +232,8 @@ def whole_build(folder: Path) -> Callable[[], object]:
     from kpi_research.panel import contributions
 
     kpis = definitions()
-    return lambda: contributions(opened(folder), kpis, until=UNTIL, folder=folder / "build").parts
+    given = {"until": UNTIL, "folder": folder / "build", "in_order": False}
+    return lambda: contributions(opened(folder), kpis, **given).parts
 
 
 def opened(folder: Path) -> dict[str, object]:

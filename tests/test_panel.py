@@ -315,6 +315,17 @@ def test_a_later_month_added_to_earlier_ones_gives_what_everything_together_give
     pd.testing.assert_frame_equal(panel(third, months, level), one)
 
 
+def test_files_in_no_order_give_the_same_panel_and_files_in_order_the_same_bytes(tables, parts, tmp_path):
+    kpis, months = list(catalogue().values()), as_intervals(QUARTERS)
+    loose = contributions(tables, kpis, folder=tmp_path / "loose", in_order=False)
+    pd.testing.assert_frame_equal(panel(loose, months, "team"), panel(parts, months, "team"))
+    rng = np.random.default_rng(3)
+    shuffled = {name: frame.sample(frac=1, random_state=rng.integers(1 << 31)) for name, frame in tables.items()}
+    again = contributions(shuffled, kpis, folder=tmp_path / "again")
+    for path in sorted(parts.folder.glob("p*.parquet")):
+        assert path.read_bytes() == (again.folder / path.name).read_bytes(), path.name
+
+
 def as_of_then(tables: dict[str, pd.DataFrame], then: dt.date) -> dict[str, pd.DataFrame]:
     """The tables as they were: what happened later had not happened, and who was won later was still open."""
     end = pd.Timestamp(then) + pd.Timedelta(days=1)

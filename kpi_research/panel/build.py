@@ -46,6 +46,7 @@ def contributions(
     until: dt.date | None = None,
     folder: Path | None = None,
     before: Contributions | None = None,
+    in_order: bool = True,
 ) -> Contributions:
     """Compute what each person's day adds to each KPI.
 
@@ -64,14 +65,16 @@ def contributions(
     before
         Contributions of the same client up to an earlier day: where they have a query's very KPIs, only the days are
         computed that later rows can change. The caller knows that the rows up to that day are the same as then.
+    in_order
+        Whether the same rows give the same bytes in the files; sorting them takes a quarter of the time.
     """
     home = Home(folder)
     rows = on_an_engine(tables)
     until = until or last_day(rows)
     crm = Crm({name: covered(name, table, until) for name, table in rows.items()})
-    parts = computed(crm, measurable(kpis, crm), until, home.folder, since=since, before=before)
+    parts = computed(crm, measurable(kpis, crm), until, home.folder, since=since, before=before, in_order=in_order)
     found = presence(crm, until, _latest(since, before.until_end if before else None))
-    _keep_presence(found, home.folder, before)
+    _keep_presence(found, home.folder, before, in_order)
     return completed(parts, kpis, rows, home, country=country, until=until)
 
 
@@ -97,13 +100,14 @@ def computed(
     *,
     since: dt.date | None = None,
     before: Contributions | None = None,
+    in_order: bool = True,
 ) -> tuple[Part, ...]:
     """The parts of some KPIs, written to a folder; see `contributions`."""
     with selections_apart():
         found = queries(
             crm, kpis, until, since=lambda shared: _first_open_day(shared, since, before), are_few=before is not None
         )
-        return tuple(_kept(query, number, folder, before) for number, query in enumerate(found))
+        return tuple(_kept(query, number, folder, before, in_order) for number, query in enumerate(found))
 
 
 def completed(
@@ -190,7 +194,7 @@ def _same_part(before: Contributions, names: tuple[str, ...]) -> Part | None:
     return next((part for part in before.parts if part.kpis == names), None)
 
 
-def _kept(query: Query, number: int, folder: Path, before: Contributions | None) -> Part:
+def _kept(query: Query, number: int, folder: Path, before: Contributions | None, in_order: bool) -> Part:
     names = tuple(kpi.name for kpi in query.kpis)
     earlier = _same_part(before, names) if before else None
     pieces: list[Piece] = []
@@ -200,13 +204,14 @@ def _kept(query: Query, number: int, folder: Path, before: Contributions | None)
             pieces.append(replace(old, file=f"part_{number}_{len(pieces)}.parquet", last=last))
             shutil.copyfile(before.folder / old.file, folder / pieces[-1].file)
     new = Piece(f"part_{number}_{len(pieces)}.parquet", first=query.since)
-    _write(query.rows, folder / new.file)
+    _write(query.rows, folder / new.file, in_order)
     return Part(f"part_{number}", query.aggregation, names, (*pieces, new))
 
 
-def _write(rows: ir.Table, path: Path) -> None:
-    # an engine hands rows over in no order; the same rows must give the same bytes
-    rows = rows.order_by(rows.columns)
+def _write(rows: ir.Table, path: Path, in_order: bool) -> None:
+    if in_order:
+        # an engine hands rows over in no order; the same rows are to give the same bytes
+        rows = rows.order_by(rows.columns)
     if rows.get_backend().name == "duckdb":
         rows.to_parquet(path)
     else:
@@ -220,7 +225,7 @@ def _begins(tables: Mapping[str, ir.Table], kpis: Sequence[Kpi]) -> dict[str, dt
     return {name: time.date() for name, time in first.items() if time is not None}
 
 
-def _keep_presence(found: ir.Table | None, folder: Path, before: Contributions | None) -> None:
+def _keep_presence(found: ir.Table | None, folder: Path, before: Contributions | None, in_order: bool) -> None:
     """Who recorded anything, beside what is known of earlier days."""
     earlier = sorted(before.folder.glob(f"{PRESENCE}_*.parquet")) if before else []
     for number, path in enumerate(earlier):
@@ -232,7 +237,7 @@ def _keep_presence(found: ir.Table | None, folder: Path, before: Contributions |
     if found is None:
         write_presence([], path)
     else:
-        _write(found, path)
+        _write(found, path, in_order)
 
 
 def write_presence(seen: Iterable[pa.Table], path: Path) -> None:
