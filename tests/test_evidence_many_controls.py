@@ -257,6 +257,16 @@ def test_controls_that_others_already_tell_do_no_harm(drawn):
     assert more.with_all.value == pytest.approx(plain.with_all.value, abs=0.1 * plain.with_all.se)
 
 
+def test_a_control_that_an_earlier_lag_tells_adds_nothing(drawn):
+    """It says a month later what the KPI was."""
+    y, x, _ = drawn
+    found = fit_given(outcome_of(y), x, {"a_month_later": lagged(x, 1)}, lags=2, reach=1)
+    assert [each for each in found.selected if each.lag == 1] == []
+    rows = rows_of(y, lagged(x, 1), lagged(x, 2), lagged(x, 3))
+    both = fit(rows.y, rows.X[:, :2], person=rows.person, period=rows.period).at(0)
+    assert (found.profile[0].value, found.profile[0].se) == pytest.approx((both.value, both.se), rel=1e-9)
+
+
 def test_where_all_are_selected_there_is_no_gap():
     """By whatever columns the same is told."""
     y, x, controls = world(np.random.default_rng(17), n_noise=0)

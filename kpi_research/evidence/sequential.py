@@ -102,13 +102,14 @@ def _step(rows: Rows, at: int, earlier: Sequence[int], allowed: Sequence[int], *
     """The coefficient of the column `at` beside the columns `earlier` and those of `allowed` that are selected."""
     swept = within(np.column_stack([rows.y, rows.X]), rows.person, rows.period)
     y, X = swept[:, 0], swept[:, 1:]
-    varies = np.linalg.norm(X, axis=0) > TOLERANCE * np.linalg.norm(rows.X, axis=0)
+    beyond = off(np.column_stack([y, X]), X[:, earlier])
+    varies = np.linalg.norm(beyond[:, 1:], axis=0) > TOLERANCE * np.linalg.norm(rows.X, axis=0)
     varying = [i for i in allowed if varies[i]]
     by: dict[int, list[str]] = {i: [] for i in varying if not selecting}
     if selecting:
-        given = off(np.column_stack([y, X[:, at], X[:, varying]]), X[:, earlier])
-        for what, target in zip(("outcome", "kpi"), given.T[:2], strict=True):
-            for i in select(target, given[:, 2:], rows.person):
+        columns = beyond[:, [1 + i for i in varying]]
+        for what, target in (("outcome", beyond[:, 0]), ("kpi", beyond[:, 1 + at])):
+            for i in select(target, columns, rows.person):
                 by.setdefault(varying[i], []).append(what)
     kept = _independent(X, sorted(by))
     beside = [*earlier, *kept]
