@@ -19,8 +19,8 @@ On 1000 panels of 40 people x 24 months with 60 controls that do nothing and thr
 (`tests/test_evidence_many_controls.py`, slow) the effect was off by .02 standard errors and its 95 % interval held in
 96 %; without controls by 11.6, and never; with all controls by .04, and 95 %. On 250 panels of 12 people x 24 months it
 held in 93 %, of 20 x 12 in 92 %. What no lasso can see is missed: with twelve that move both by .1 each the effect was
-off by 2 standard errors and held in half of 300 panels. With all controls it was off by .03 and held in 95 %; `gap` told
-of it in 83 %, and in 1 % where nothing was missed.
+off by 2 standard errors and held in half of 300 panels. With all controls it was off by .03 and held in 95 %; `gap`
+told of it in 83 %, and in 1 % where nothing was missed.
 """
 
 from __future__ import annotations
