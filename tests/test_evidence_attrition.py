@@ -245,3 +245,9 @@ def test_leaving_on_shocks_and_the_kpi_bends_an_effect_within_people_only_a_litt
     print(found)
     assert abs(found["plain"] - found["everybody"]) < 0.05
     assert abs(found["weighted"] - found["everybody"]) <= abs(found["plain"] - found["everybody"])
+
+
+def test_where_everybody_left_at_once_nothing_can_be_said():
+    rng = np.random.default_rng(0)
+    with pytest.raises(NotEstimableError):
+        fit_leaving(rng.normal(size=(12, 14)), rng.normal(size=(12, 14)), np.full(12, 8), 1)

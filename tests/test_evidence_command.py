@@ -62,3 +62,11 @@ def test_a_kpi_as_a_picture(driven):
 def test_a_picture_of_a_kpi_that_was_not_asked_about(driven):
     with pytest.raises(InputError, match="Did you mean visits"):
         kr.plot(driven, "visit")
+
+
+def test_predictors_of_which_nothing_is_on_file(small_client, capsys):
+    text = small_client.read_text(encoding="utf-8")
+    small_client.write_text(text.replace("[visits, calls, signed_contracts]", "[proposals]"), encoding="utf-8")
+    assert main(["evidence", str(small_client), "--json"]) == 0
+    (row,) = json.loads(capsys.readouterr().out)
+    assert (row["kpi"], row["code"]) == ("proposals", "N")

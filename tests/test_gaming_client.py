@@ -2,6 +2,7 @@
 
 import datetime as dt
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pandas as pd
@@ -335,3 +336,15 @@ def test_how_few_people_show_it_is_not_told():
 
 def test_a_page_without_signs_has_no_block():
     assert list(build(page("en"))) == []
+
+
+def test_of_people_no_more_is_told_beside_the_page_than_on_it():
+    from kpi_research.report.sections.gaming import _told
+
+    for n_people, found in ((5, 1), (12, 1), (12, 4)):
+        sign = Sign(
+            "entry_bursts", kpi="visits", rate=0.2, low=0.1, high=0.3, n=300, n_people=n_people, n_people_found=found
+        )
+        told = _told(SimpleNamespace(language="en"), sign)
+        assert not {"n_people", "n_people_found"} & set(told)
+        assert ("4" in told["people"]) == (found == 4) and (told["people"] == "") == (n_people == 5)

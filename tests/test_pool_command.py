@@ -15,6 +15,7 @@ VISITS = {
     "effect_unit": "within_sd",
     "alias_of": "",
     "n_people": 40,
+    "lags": 3,
 }
 
 
@@ -78,3 +79,15 @@ def test_everything_wrong_is_said_at_once(tmp_path, capsys):
     said = capsys.readouterr().err
     assert "more than once" in said and "no evidence report" in said
     assert main(["pool", one, str(tmp_path / "nowhere"), "--language", "en"]) == 2
+
+
+def test_other_lags_and_intervals_without_an_end_are_left_alone(tmp_path):
+    share = {"effect_unit": "share"}
+    rows = [
+        visits(0.1), visits(0.2, lags=1), visits(0.3, **share) | {"ci_low": -1.0}, visits(0.3, **share) | {"ci_high": 999.0},
+        visits(0.2, half=0.0),
+    ]  # fmt: skip
+    found = pool_runs([run_of(tmp_path, name, [row]) for name, row in zip("abcde", rows, strict=True)])
+    assert [(each.unit, each.clients, each.pooled) for each in found] == [
+        ("within_sd", (("b", "B"),), None), ("within_sd", (("a", "B"),), None)
+    ]  # fmt: skip

@@ -125,3 +125,9 @@ def test_numbers_of_records_are_escaped_on_the_page(client, language):
     )
     assert "<script>alert" not in html and "&lt;script&gt;alert(1)&lt;/script&gt; (03-15)" in html
     assert say("scorecard.column.records", language) in html
+
+
+@pytest.mark.parametrize("name", ["nps", "customer_satisfaction", "customer_feedback"])
+def test_what_customers_said_is_not_told_one_by_one(name):
+    assert not score_rows.may_be_named(catalogue()[name])
+    assert score_rows.may_be_named(catalogue()["signed_amount"])

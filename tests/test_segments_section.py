@@ -96,7 +96,7 @@ def page(made: tuple[pd.DataFrame, pd.DataFrame], language: str, audience: str) 
     study = SimpleNamespace(beside=beside, plan=DEFAULT_PLAN, verdicts=letters)
     label = lambda kpi: kpis[kpi].label[language]  # noqa: E731
     return SimpleNamespace(
-        language=language, audience=audience, currency="CNY", study=study, kpis=kpis, outcome="signed_amount",
+        language=language, audience=audience, level="company", currency="CNY", study=study, kpis=kpis, outcome="signed_amount",
         label=label, inline=label, names={"g0": "<b>华东"},
     )  # fmt: skip
 
@@ -185,3 +185,13 @@ def test_no_group_stands_out_where_none_differs(made):
         for rows in (alike, alike.assign(q_differ=0.01))
     ]
     assert ["--accent" in picture for picture in pictures] == [False, True]
+
+
+def test_a_team_s_manager_is_told_nothing_of_other_teams(made):
+    role = made[0][(made[0]["kpi"] == "visits") & (made[0]["kind"] == "role")].assign(
+        q_differ=0.01, low=[0.1, 0.4], high=[0.3, 0.9]
+    )
+    told = role.assign(kind="team"), made[1].iloc[:0]
+    company, team = page(told, "en", "manager"), page(told, "en", "manager")
+    team.level = "team"
+    assert [*SECTION.build(company)] and not [*SECTION.build(team)]

@@ -70,8 +70,8 @@ def surest(now: pd.DataFrame, tuned: Mapping[Kind, Tuned]) -> pd.DataFrame:
     take turns, so that one with many cases does not hide the others; in a kind the largest amount comes first, and
     where there is none the strongest.
     """
-    threshold = now["kind"].map({kind: found.threshold for kind, found in tuned.items()})
-    looks = now.assign(sure=now["strength"] >= threshold).sort_values("since", kind="stable")
+    threshold = now["kind"].map({kind: found.threshold for kind, found in tuned.items()}).astype(float)
+    looks = now.assign(sure=now["strength"].astype(float) >= threshold).sort_values("since", kind="stable")
     case = [looks["kind"], looks["case_id"], looks["item"]]
     unsure_later = (~looks["sure"])[::-1].groupby([each[::-1] for each in case]).cummax()[::-1]
     kept = looks[~unsure_later]

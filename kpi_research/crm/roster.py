@@ -12,7 +12,14 @@ from kpi_research.periods import Period, working_days
 
 UNASSIGNED = "unassigned"
 """The team of what somebody did on a day on which they were in no team."""
-_NO_ROSTER = pd.DataFrame({"person_id": [], "team_id": [], "day": pd.to_datetime([]), "working": []})
+_NO_ROSTER = pd.DataFrame(
+    {
+        "person_id": pd.Series(dtype="str"),
+        "team_id": pd.Series(dtype="str"),
+        "day": pd.to_datetime([]),
+        "working": pd.Series(dtype="float64"),
+    }
+)
 
 
 def days_in(roster: pd.DataFrame, period: Period) -> pd.DataFrame:
@@ -55,15 +62,18 @@ def roster(
         return _NO_ROSTER.copy()
     lengths = (spans["end"] - spans["start"]).dt.days.to_numpy() + 1
     within = np.arange(lengths.sum()) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    frame = spans[["person_id", "team_id", "since"]].loc[spans.index.repeat(lengths)].reset_index(drop=True)
+    places = np.arange(len(spans)).repeat(lengths)
+    frame = spans[["person_id", "team_id", "since"]].take(places).reset_index(drop=True)
     starts = spans["start"].to_numpy("datetime64[D]").repeat(lengths)
     frame.insert(2, "day", (starts + within).astype("datetime64[us]"))
     if (spans["start"] <= spans.groupby("person_id")["end"].shift()).any():
         frame = frame.sort_values(["person_id", "day", "since"], kind="stable", ignore_index=True)
         frame = frame.drop_duplicates(["person_id", "day"], keep="last", ignore_index=True)
     frame = frame.drop(columns="since")
-    working = working_days(country, first.date(), until)
-    return frame.assign(working=np.isin(frame["day"].to_numpy("datetime64[D]"), working).astype(float))
+    days, working = frame["day"].to_numpy("datetime64[D]"), working_days(country, first.date(), until)
+    # as numbers, which are looked up in a table instead of being sorted
+    is_working = np.isin(days.astype(np.int64), working.astype("datetime64[D]").astype(np.int64))
+    return frame.assign(working=is_working.astype(float))
 
 
 def _everybody(tables: Mapping[str, pd.DataFrame], daily: pd.DataFrame) -> pd.DataFrame:

@@ -193,8 +193,9 @@ def _under_contract(terms: pd.DataFrame, *, since: dt.date, upto: dt.date) -> pd
     lost, last = over.groupby(rows["account_id"]).min(), by_account["covered"].last()
     first = by_account["signed_on"].first()
     here = (first < end) & (lost.isna() | (lost >= begin)) & (last >= begin)
-    first, lost = first[here], lost[here]
-    watched = (np.minimum(last[here], end) - first).dt.days
+    # with nobody there, what is picked has no type
+    first, lost, last = (each[here].astype("datetime64[us]") for each in (first, lost, last))
+    watched = (last.clip(upper=end) - first).dt.days
     entry = (begin - first).dt.days.clip(lower=0)
     return _spells(CONTRACTUAL, "stays", first, entry, (lost - first).dt.days, watched)
 

@@ -93,8 +93,4 @@ def seen_apart(
 
 def _told(found: Apart, q: float) -> dict[str, Any]:
     low, high = found.estimate.interval()
-    # how much the whole result moves with it is true by definition, and so no number to tell
-    return {
-        "apart_q": q, "apart_lead_p": found.lead_p, "sign_low": low, "sign_high": high,
-        "ci_low": np.nan, "ci_high": np.nan,
-    }  # fmt: skip
+    return {"apart_q": q, "apart_lead_p": found.lead_p, "sign_low": low, "sign_high": high}

@@ -252,7 +252,7 @@ def _logit(event: FloatArray, X: FloatArray, period: Codes) -> tuple[FloatArray,
     Raises
     ------
     NotEstimableError
-        If there is no finite fit, since X tells for sure who leaves.
+        If there is no finite fit, since X tells for sure who leaves, or everybody left whenever anybody did.
     """
     usual = (np.bincount(period, weights=event) / np.maximum(np.bincount(period), 1))[period]
     coef = np.zeros(X.shape[1])
@@ -260,6 +260,8 @@ def _logit(event: FloatArray, X: FloatArray, period: Codes) -> tuple[FloatArray,
         chance = _chances(X @ coef, period, usual)
         w = chance * (1 - chance)
         used = w > 0
+        if not used.any():
+            raise NotEstimableError
         left = within(X[used], numbered(period[used]), weights=w[used])
         try:
             step = np.linalg.solve((left.T * w[used]) @ left, left.T @ (event - chance)[used])

@@ -1,6 +1,7 @@
 """What stands beside the verdicts and decides none: the whole map, how far effects can be believed, for whom they hold.
 
-Every part is a table by itself, made of the same numbers as the verdicts: the KPIs as they were on file in time.
+Every part is a table by itself, made of the same numbers as the verdicts: the KPIs as they were on file in time. Only
+the weeks are those of the whole record.
 """
 
 from __future__ import annotations

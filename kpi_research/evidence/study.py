@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -241,6 +242,9 @@ def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str,
     evidence = examined.evidence
     verdict = judge(evidence, plan)
     numbers = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__ if name in _VERDICT_COLUMNS}
+    if verdict.gate in APART:
+        # true by definition, and so no number to tell
+        numbers |= dict.fromkeys(("p", "ci_low", "ci_high"), math.nan)
     return {
         "kpi": kpi,
         "outcome": outcome,

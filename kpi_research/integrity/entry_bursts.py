@@ -11,7 +11,15 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kpi_research.integrity.signs import LEAST_PER_PERSON, FloatArray, IntArray, Sign, one_sided_t, people_found
+from kpi_research.integrity.signs import (
+    LEAST_PEOPLE,
+    LEAST_PER_PERSON,
+    FloatArray,
+    IntArray,
+    Sign,
+    one_sided_t,
+    people_found,
+)
 from kpi_research.integrity.signs import resampled_share as resampled
 from kpi_research.policy import RESAMPLES
 from kpi_research.proportion import wilson
@@ -23,7 +31,6 @@ LEAST_IN_MONTH = 10
 """Of fewer rows in a month, those of one week are easily more than half."""
 SPARED = 0.05
 """Share of months beyond the expected that is still no pattern."""
-LEAST_PEOPLE = 5
 IMPORTED_TOGETHER = 3
 """People who have several rows each in one and the same second did not type: a system was filled from another."""
 HOUR_SECONDS = 3600

@@ -29,6 +29,8 @@ IntArray = npt.NDArray[np.intp]
 
 LEAST_PER_PERSON = 20
 """Of fewer rows of one person nothing is said, not even in a count of people."""
+LEAST_PEOPLE = 5
+"""With fewer people a sign of a KPI would be one of somebody known."""
 FALSE_DISCOVERIES = 0.05
 """Of the signs that are told, at most this share is expected to be chance (Benjamini & Hochberg 1995)."""
 DILUTION_ALPHA = 0.05

@@ -20,7 +20,7 @@ from kpi_research.integrity.bunching import bunching
 from kpi_research.integrity.entry_bursts import entry_bursts
 from kpi_research.integrity.heaping import heaping
 from kpi_research.integrity.period_end import period_end
-from kpi_research.integrity.signs import FloatArray, GamingSigns, Histogram, IntArray, Sign, together
+from kpi_research.integrity.signs import LEAST_PEOPLE, FloatArray, GamingSigns, Histogram, IntArray, Sign, together
 from kpi_research.kpis.catalogue import sharing_records
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
@@ -140,6 +140,8 @@ def _bunching(rows: _Rows, kpi: Kpi) -> tuple[Sign, Histogram | None]:
     held = rows.targeted[rows.targeted["kpi"] == kpi.name]
     if held.empty:
         return Sign("bunching", reason="no_targets"), None
+    if held["entity_id"].nunique() < LEAST_PEOPLE:
+        return Sign("bunching", reason="few_people"), None
     person = pd.factorize(held["entity_id"])[0].astype(np.intp)
     actual, target = (held[name].to_numpy(dtype=float) for name in ("value", "target"))
     return bunching(actual, target, person, is_count=kpi.unit == "count")
@@ -174,6 +176,8 @@ def _period_end(rows: _Rows, kpi: Kpi, rng: np.random.Generator) -> Sign:
     own = rows.daily[rows.daily["kpi"] == kpi.name]
     if own.empty:
         return Sign("period_end", reason="too_few")
+    if own["person_id"].nunique() < LEAST_PEOPLE:
+        return Sign("period_end", reason="few_people")
     counts, ends = _around(rows, own)
     return period_end(counts, ends, rng=rng)
 
@@ -231,6 +235,8 @@ def _heaping(rows: _Rows, kpi: Kpi) -> Sign:
     if not _is_counted(kpi) or kpi.unit != "count":
         return Sign("heaping", reason="not_a_count")
     own = rows.months[(rows.months["kpi"] == kpi.name) & (rows.months["status"] == "ok")]
+    if own["entity_id"].nunique() < LEAST_PEOPLE:
+        return Sign("heaping", reason="few_people")
     targets = rows.client.data.targets
     if len(targets):
         set_ = targets[(targets["kpi"] == kpi.name) & (targets["scope"] == "person")]

@@ -93,7 +93,8 @@ def page_data(client: Client, period: Period, team: str | None, language: Langua
         kpis=client.kpis,
         history=history[history["entity_id"] == entity],
         people=_people(client, period, members),
-        names=_names(client, None if analyst else members),
+        # who is told of teams is told their names: on the company's page all, on a team's none but its people
+        names=_names(client, None if analyst else members) | ({} if analyst or team else _entity_names(client)),
         study=study_of(client, period),
         quality=_quality(client, None if analyst else members),
         until=client.data.parts.until,
@@ -137,7 +138,9 @@ def person_data(client: Client, period: Period, person: str, language: Language)
         until=client.data.parts.until,
         scheme=scheme,
         score=own_score(client, period, person),
-        previous_score=own_score(client, before, person) if before in client.periods("quarter") else None,
+        previous_score=own_score(client, before, person, with_records=False)
+        if before in client.periods("quarter")
+        else None,
         targets=_targets(client, quarters, "person", person),
         months=_own(panel(parts, as_intervals(period.split("month")), "person"), person),
         position=own_position(client, period, person),

@@ -13,6 +13,7 @@ import pandas as pd
 from kpi_research.appraisal.reliability import measured, reliability
 from kpi_research.appraisal.score import Score
 from kpi_research.crm.roster import UNASSIGNED, days_in
+from kpi_research.panel.records import no_records
 from kpi_research.periods import Period, weekly_slices
 from kpi_research.report.data import Position
 from kpi_research.run.client import Client
@@ -44,14 +45,15 @@ def person_scores(client: Client, period: Period) -> Score | None:
     return Score(**frames, no_luck=np.nan if no_luck is None else no_luck)
 
 
-def own_score(client: Client, period: Period, person: str) -> Score | None:
-    """The score of one person; None where they were not there, or nothing is scored."""
+def own_score(client: Client, period: Period, person: str, *, with_records: bool = True) -> Score | None:
+    """The score of one person, with the records behind it if wanted; None where they were not there, or no scheme."""
     whole = person_scores(client, period)
     if whole is None or person not in set(whole.totals["entity_id"]):
         return None
     frames = {name: getattr(whole, name) for name in FRAMES}
     own = {name: frame[frame["entity_id"] == person].reset_index(drop=True) for name, frame in frames.items()}
-    return Score(**own, no_luck=whole.no_luck, records=own_records(client, period, person))
+    records = own_records(client, period, person) if with_records else no_records()
+    return Score(**own, no_luck=whole.no_luck, records=records)
 
 
 def own_position(client: Client, period: Period, person: str) -> Position | None:

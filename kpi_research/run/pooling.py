@@ -14,6 +14,7 @@ from rich.table import Table
 
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.fixed_effects import t_quantile
+from kpi_research.evidence.outcome import MOST
 from kpi_research.evidence.pooling import LEAST_CLIENTS, Pooled, pool
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.language import Language, say
@@ -102,10 +103,18 @@ def _measured(run: RunFolder) -> Iterator[tuple[tuple[str, ...], dict[str, Any]]
     definitions = run.manifest["definitions"]
     for row in run.verdicts.values():
         known = None not in (row.get("effect"), row.get("ci_low"), row.get("ci_high"))
-        if row["code"] in UNTOLD or row.get("alias_of") or not known:
+        if row["code"] in UNTOLD or row.get("alias_of") or not known or not _has_ends(row):
             continue
         versions = [definitions["kpis"].get(row[name], "") for name in ("kpi", "outcome")]
-        yield (row["kpi"], row["outcome"], row["effect_unit"], definitions.get("ibis", ""), *versions), row
+        lags = str(row["lags"])
+        yield (row["kpi"], row["outcome"], row["effect_unit"], lags, definitions.get("ibis", ""), *versions), row
+
+
+def _has_ends(row: dict[str, Any]) -> bool:
+    """Whether the interval has a width and both its ends; shares end where they are told as everything or nothing."""
+    if row["effect_unit"] == "share" and (row["ci_low"] <= -1 or row["ci_high"] >= MOST - 1):
+        return False
+    return bool(row["ci_low"] < row["ci_high"])
 
 
 def _together(key: tuple[str, ...], rows: Sequence[tuple[str, dict[str, Any]]]) -> OverClients:

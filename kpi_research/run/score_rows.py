@@ -26,14 +26,13 @@ from kpi_research.sources.workspace import Workspace
 if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
-GIVEN_BY_OTHERS = frozenset({"ratings"})
-"""Tables of what others say of a person: which record it is would tell who said it."""
+GIVEN_BY_OTHERS = frozenset({"ratings", "surveys"})
+"""Tables of what others say, customers included: which record it is would tell who said it."""
 
 
 def may_be_named(kpi: Kpi) -> bool:
-    """Whether the records of a KPI are a person's own work, and not what colleagues or superiors said of them."""
-    of_customers = kpi.kind == "customer_value" or "surveys" not in kpi.needs
-    return kpi.kind != "collaboration" and of_customers and not GIVEN_BY_OTHERS & set(kpi.needs)
+    """Whether the records of a KPI are a person's own work, and not what others said of them."""
+    return kpi.kind != "collaboration" and not GIVEN_BY_OTHERS & set(kpi.needs)
 
 
 def own_records(client: Client, period: Period, person: str) -> pd.DataFrame:

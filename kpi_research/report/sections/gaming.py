@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
@@ -46,7 +47,7 @@ def shown(page: PageData, found: GamingSigns) -> Iterator[Block]:
         text=(*_lead(page, found, tested), *sentences),
         table=_table(page, tested) if tested else None,
         notes=(*_rush_alone(page, tested), *_not_looked_at(page, found)),
-        facts={"gamed": marked, "signs": [vars(sign) for sign in found.signs]},
+        facts={"gamed": marked, "signs": [_told(page, sign) for sign in found.signs]},
         status="warning" if marked else "ok" if tested else "no_data",
     )
     yield from _pictures(page, found)
@@ -105,6 +106,12 @@ def _people(page: PageData, sign: Sign) -> str:
     return say(f"gaming.people.{key}", page.language, people=sign.n_people, **given)
 
 
+def _told(page: PageData, sign: Sign) -> dict[str, Any]:
+    """A sign for the file beside the page: of people no more than the page says."""
+    numbers = {name: value for name, value in vars(sign).items() if name not in ("n_people", "n_people_found")}
+    return {**numbers, "people": _people(page, sign)}
+
+
 def _rush_alone(page: PageData, tested: list[Sign]) -> Iterator[str]:
     """Why more before an end than expected may yet be no sign."""
     rushes = [sign for sign in tested if sign.detector == "period_end" and sign.low > sign.expected]
@@ -143,5 +150,5 @@ def _pictures(page: PageData, found: GamingSigns) -> Iterator[Block]:
             title,
             text=(result,),
             figure=around_target(found.histograms[sign.kpi], page.language, caption=caption),
-            facts={"sign": vars(sign)},
+            facts={"sign": _told(page, sign)},
         )

@@ -72,7 +72,8 @@ def _reasons(page: PageData) -> Iterator[tuple[str, str, float]]:
             continue
         figures = {key: float(row[key]) for key in ("actual", "target", "attainment", "points")}
         sentence = arithmetic(item, kpi, **figures, words=words)
-        if figures["actual"] == 0 and not row["n"] and kpi.denominator is None and not item.raters:
+        is_kept = kpi.aggregation in ("sum", "distinct") and kpi.denominator is None
+        if figures["actual"] == 0 and not row["n"] and is_kept and not item.raters:
             sentence += say("scorecard.zero", page.language)
         if item.scope == "team":
             sentence += say("scorecard.of_team", page.language)

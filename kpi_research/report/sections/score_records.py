@@ -111,7 +111,11 @@ def _listed(page: PageData, kpi: Kpi, records: pd.DataFrame) -> str:
 
 def _part(page: PageData, rows: pd.DataFrame, kind: str) -> str:
     shown = rows.head(MOST_NAMED)
-    ids = say("words.comma", page.language).join(f"{row.record_id} ({row.day:%m-%d})" for row in shown.itertuples())
+    year = page.period.start.year
+    days = [f"{day:%m-%d}" if day.year == year else f"{day:%Y-%m-%d}" for day in shown["day"]]
+    ids = say("words.comma", page.language).join(
+        f"{record} ({day})" for record, day in zip(shown["record_id"], days, strict=True)
+    )
     more = say("scorecard.more_records", page.language, count=len(rows) - MOST_NAMED) if len(rows) > MOST_NAMED else ""
     return say(f"scorecard.named.{kind}", page.language, records=ids, more=more)
 

@@ -13,7 +13,7 @@ from kpi_research.evidence.heterogeneity import (
     LEAST_PERSONS,
     LEAST_ROWS,
 )
-from kpi_research.evidence.segments import PERSON, VIEWS
+from kpi_research.evidence.segments import PERSON, TEAM, VIEWS
 from kpi_research.evidence.simpson import BINS, PAIRS
 from kpi_research.language import catalogue, say
 from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
@@ -38,6 +38,9 @@ def build(page: PageData) -> Iterator[Block]:
     """For managers a sentence where groups differ or points of view contradict; for analysts everything."""
     groups, views = page.study.beside.segments, page.study.beside.simpson
     if page.audience != "analyst":
+        if page.level == "team":
+            # what was found of other teams is not this one's to read
+            groups = groups[groups["kind"] != TEAM]
         said = (*_differences(page, groups), *_limits(page, groups), *_alerts(page, views))
         if said:
             yield Block("segments", say("segments.title", page.language), text=said)
