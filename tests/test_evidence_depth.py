@@ -59,5 +59,5 @@ def test_asking_for_no_depth_changes_no_verdict(strong, found):
     asked = {"outcome": "revenue", "asof": rows[rows["kpi"] != "revenue"], "lineage": ["contracts"]}
     plain = study(rows, **asked, with_depth=False)
     assert plain.depth.empty
-    beside_q = ["q_by", "familywise_p"]
+    beside_q = ["q_by", "familywise_p", "permutation_p"]
     pd.testing.assert_frame_equal(plain.verdicts.drop(columns=beside_q), found.verdicts.drop(columns=beside_q))

@@ -19,6 +19,7 @@ from kpi_research.evidence.finding import as_frame
 from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
 from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q, in_view_of_all
+from kpi_research.evidence.permuted import permutation_ps
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
 from kpi_research.evidence.verdict import APART, Evidence, judge, sentence
@@ -40,7 +41,7 @@ class Study:
         One row a KPI: `kpi, outcome, code, gate`; `effect, ci_low, ci_high` summed over the lags (95 %), for one
         within-person standard deviation of the KPI in `effect_unit`, those of the outcome or shares of it (`outcome`);
         the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`, and beside q
-        `q_by` and `familywise_p` (`multiplicity.in_view_of_all`); `mde`
+        `q_by` and `familywise_p` (`multiplicity.in_view_of_all`), and `permutation_p` (`permuted`); `mde`
         (smallest visible effect); the gates `on_file_p, left_on_file, late_share, granger_p, gain_p, r2_oos, same_sign,
         between_p, between_q, between_effect` (see `verdict.Evidence`); `n_people, n_periods, lags` (really used),
         `months_needed`; the sentence in both languages.
@@ -140,8 +141,10 @@ def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatAr
     lags = int(going["lags"].min()) if len(going) else found.plan.lags
     family = {kpi: used[kpi] for kpi in verdicts.loc[verdicts["q"].notna(), "kpi"]}
     # p and q are of the whole record, whenever it was made; so is what stands beside them
-    q_by, strict = in_view_of_all(found.verdicts, grid.values[outcome], {kpi: grid.values[kpi] for kpi in family})
-    told = found.verdicts.assign(q_by=q_by, familywise_p=strict)
+    whole = {kpi: grid.values[kpi] for kpi in family}
+    q_by, strict = in_view_of_all(found.verdicts, grid.values[outcome], whole)
+    shuffled = permutation_ps(grid.values[outcome], whole, found.plan.lags)
+    told = found.verdicts.assign(q_by=q_by, familywise_p=strict, permutation_p=found.verdicts["kpi"].map(shuffled))
     deep = depth(grid.values[outcome], {kpi: used[kpi] for kpi in going["kpi"]}, lags, found.plan)
     return replace(
         found, verdicts=told, depth=deep, beside=beside(grid, outcome, family, list(going["kpi"]), lags, known)
@@ -230,7 +233,7 @@ def _completed(examined: Examination, q: float, between_q: float, alpha: float, 
 
 _VERDICT_COLUMNS = [
     "kpi", "outcome", "code", "gate", "effect_unit", "effect", "ci_low", "ci_high", "effect_per_unit",
-    "effect_per_unit_low", "effect_per_unit_high", "p", "q", "q_by", "familywise_p",
+    "effect_per_unit_low", "effect_per_unit_high", "p", "q", "q_by", "familywise_p", "permutation_p",
     "lead_p", "mde", "on_file_p", "left_on_file", "late_share",
     "granger_p", "gain_p", "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "apart_q", "apart_lead_p",
     "n_people", "n_periods",

@@ -19,9 +19,9 @@ NUMBERS: dict[str, ColumnFormat] = {
     "effect": "number", "p": "probability", "q": "probability", "lead_p": "probability", "mde": "number",
 }  # fmt: skip
 GATES: dict[str, ColumnFormat] = {
-    "familywise_p": "probability", "late_share": "share", "left_on_file": "share", "on_file_p": "probability",
-    "granger_p": "probability",
-    "gain_p": "probability", "r2_oos": "share", "between_q": "probability",
+    "familywise_p": "probability", "permutation_p": "probability", "late_share": "share", "left_on_file": "share",
+    "on_file_p": "probability", "granger_p": "probability", "gain_p": "probability", "r2_oos": "share",
+    "between_q": "probability",
 }  # fmt: skip
 PROFILES_SHOWN = 4
 
@@ -129,7 +129,9 @@ def _gates(page: PageData) -> Block:
         *(ColumnView(key, say(f"findings.column.{key}", page.language), unit) for key, unit in GATES.items()),
         ColumnView("same_sign", say("findings.column.same_sign", page.language)),
     )
-    notes = tuple(say(f"findings.note.{key}", page.language) for key in ("family", "on_file", "granger", "forecast"))
+    notes = tuple(
+        say(f"findings.note.{key}", page.language) for key in ("family", "shuffled", "on_file", "granger", "forecast")
+    )
     return Block(
         "gates",
         say("findings.title_gates", page.language),
