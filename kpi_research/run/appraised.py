@@ -38,17 +38,18 @@ def differences(client: Client, day: dt.date) -> dict[str, tuple[str, ...]]:
     that the data say nothing of is left out; a level they never say.
     """
     people, teams = client.data.people, client.data.teams
-    here = set() if people.empty else set(people.loc[people["left_on"].isna(), "person_id"].astype(str))
+    # without a list of people nobody is known to have left
+    gone = set() if people.empty else set(people.loc[people["left_on"].notna(), "person_id"].astype(str))
     found: dict[str, Collection[str]] = {}
-    if roles := _said(people[people["person_id"].isin(here)], "role"):
+    if roles := _said(people if people.empty else people[~people["person_id"].isin(gone)], "role"):
         found["role"] = roles
-    own = {team for person, team in latest_teams(client.data.parts, None).items() if person in here}
+    own = {team for person, team in latest_teams(client.data.parts, None).items() if person not in gone}
     if regions := _said(teams[teams["team_id"].isin(own)] if len(teams) else teams, "region"):
         found["region"] = regions
     if client.data.funnel is not None:
         cases = client.data.funnel.cases
         opened = cases["opened_at"].between(pd.Timestamp(day) - DAYS_LOOKED_AT * ONE_DAY, pd.Timestamp(day))
-        deals = cases[(cases["part"] == "deals") & cases["owner_id"].isin(here) & opened]
+        deals = cases[(cases["part"] == "deals") & ~cases["owner_id"].isin(gone) & opened]
         found |= {name: _mostly(deals, column) for name, column in OF_DEALS.items() if _said(deals, column)}
     return {name: tuple(sorted(values)) for name, values in found.items()}
 
