@@ -76,6 +76,7 @@ def parser(language: Language) -> argparse.ArgumentParser:
 
     demo = command("demo", commands.demo)
     demo.add_argument("--out", type=Path, help=help_of("out"))
+    _add_jobs(demo, help_of)
     init = command("init", commands.init)
     init.add_argument("client", metavar="CLIENT", help=help_of("slug"))
     where = init.add_mutually_exclusive_group(required=True)
@@ -87,6 +88,17 @@ def parser(language: Language) -> argparse.ArgumentParser:
     check = command("check", commands.check)
     check.add_argument("client", type=Path, help=help_of("client"))
     check.add_argument("--json", action="store_true", help=help_of("json"))
+    _add_reports(command, help_of)
+    _add_bench(command, help_of)
+    _add_settled(command, help_of)
+    listing = command("list", commands.listing)
+    listing.add_argument("what", choices=LISTED, help=help_of("what"))
+    listing.add_argument("--json", action="store_true", help=help_of("json"))
+    return top
+
+
+def _add_reports(command: Command, help_of: Callable[[str], str]) -> None:
+    """The commands that make a client's pages."""
     run = command("run", commands.run)
     run.add_argument("client", type=Path, help=help_of("client"))
     run.add_argument("--period", action="append", default=[], help=help_of("period"))
@@ -98,15 +110,14 @@ def parser(language: Language) -> argparse.ArgumentParser:
     evidence.add_argument("--period", help=help_of("studied_quarter"))
     evidence.add_argument("--json", action="store_true", help=help_of("json"))
     evidence.add_argument("--out", type=Path, help=help_of("out"))
-    for made in (demo, run, evidence):
-        made.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help=help_of("jobs"))
-        made.add_argument("--force", action="store_true", help=help_of("force"))
-    _add_bench(command, help_of)
-    _add_settled(command, help_of)
-    listing = command("list", commands.listing)
-    listing.add_argument("what", choices=LISTED, help=help_of("what"))
-    listing.add_argument("--json", action="store_true", help=help_of("json"))
-    return top
+    for made in (run, evidence):
+        _add_jobs(made, help_of)
+
+
+def _add_jobs(made: argparse.ArgumentParser, help_of: Callable[[str], str]) -> None:
+    """How pages are made."""
+    made.add_argument("--jobs", type=_positive, default=os.cpu_count() or 1, metavar="N", help=help_of("jobs"))
+    made.add_argument("--force", action="store_true", help=help_of("force"))
 
 
 def _add_bench(command: Command, help_of: Callable[[str], str]) -> None:

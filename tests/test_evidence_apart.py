@@ -3,6 +3,7 @@
 import numpy as np
 import pandas as pd
 import pytest
+from golden.planted_worlds import panel_of
 
 from kpi_research.evidence.apart import fit_apart, seen_apart
 from kpi_research.evidence.lags import fit_lags
@@ -71,21 +72,13 @@ def test_how_often_shared_records_are_mistaken_for_an_effect():
     assert real.loc["proposals", "apart"] > 0.4
 
 
-def as_panel(**values: np.ndarray) -> pd.DataFrame:
-    rows = [
-        ("person", f"P{person:02d}", f"{2024 + month // 12}-{month % 12 + 1:02d}", name, value, "ok")
-        for name, grid in values.items() for (person, month), value in np.ndenumerate(grid)
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["level", "entity_id", "period", "kpi", "value", "status"])
-
-
 @pytest.mark.parametrize(
     ("seed", "effect", "code", "gate"), [(2, 0.0, "H", "apart"), (2, 0.2, "C", "apart"), (0, 0.2, "H", "apart_lead")]
 )
 def test_the_ladder_says_so(seed, effect, code, gate):
     kpis, y, recent = deals(seed, effect=effect, people=200)
     asked = {"outcome": "amount", "kpis": ["proposals"], "lineage": ["proposals", "recent"]}
-    panel = as_panel(amount=y, recent=recent, **kpis)
+    panel = panel_of({"amount": y, "recent": recent, **kpis})
     (row,) = study(panel, **asked, recent=("recent", RECENT)).verdicts.to_dict("records")
     assert (row["code"], row["gate"]) == (code, gate)
     assert np.isnan(row["effect"]) and np.isnan(row["ci_low"]), "moves together by definition: no size to tell"

@@ -3,20 +3,12 @@
 import json
 
 import numpy as np
-import pandas as pd
 import pytest
+from golden.planted_worlds import panel_of
 
 import kpi_research as kr
 from kpi_research.cli import main
 from kpi_research.errors import InputError
-
-
-def panel_of(**values: np.ndarray) -> pd.DataFrame:
-    rows = [
-        ("person", f"P{person:02d}", f"{2024 + month // 12}-{month % 12 + 1:02d}", name, value, "ok")
-        for name, grid in values.items() for (person, month), value in np.ndenumerate(grid)
-    ]  # fmt: skip
-    return pd.DataFrame(rows, columns=["level", "entity_id", "period", "kpi", "value", "status"])
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +16,8 @@ def driven():
     rng = np.random.default_rng(1)
     visits = rng.poisson(5, (30, 24)).astype(float)
     return kr.study(
-        panel_of(visits=visits, amount=np.roll(visits, 1, axis=1) / 2 + rng.normal(size=visits.shape)), outcome="amount"
+        panel_of({"visits": visits, "amount": np.roll(visits, 1, axis=1) / 2 + rng.normal(size=visits.shape)}),
+        outcome="amount",
     )
 
 

@@ -37,13 +37,14 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from kpi_research.evidence.contrasts import Total, difference, moves_of, total
+from kpi_research.evidence.contrasts import Total, difference, total
 from kpi_research.evidence.fixed_effects import (
     Codes,
     Estimate,
     FloatArray,
     NotEstimableError,
     collinear,
+    jackknife_moves,
     not_nested,
     within,
 )
@@ -77,7 +78,7 @@ class Leaving:
     n_leavers, n_people
         Persons whose leaving it rests on, and all that are in it.
     moves
-        N x 2: by how much both are larger with each person than without (`contrasts.moves_of`).
+        N x 2: by how much both are larger with each person than without (`fixed_effects.jackknife_moves`).
     weights, nudged
         N x T, NaN after a person's last period: stabilised and truncated, about one on average; and what they would be
         if the log odds of the KPI, or of the result, were one standard error larger.
@@ -155,7 +156,7 @@ def fit_leaving(y: FloatArray, x: FloatArray, left: Codes, lags: int) -> Leaving
     used = root > 0
     when = numbered(period[used])
     X = within(Z[used], when, weights=root[used] ** 2) * root[used][:, None]
-    moves = moves_of(X, (happened - chance)[used] / root[used], person[used], people=len(y))
+    moves = jackknife_moves(X, (happened - chance)[used] / root[used], person[used], groups=len(y))
     n_people = int(np.unique(person[used]).size)
     kpi, result = (
         Estimate(float(b), float(np.linalg.norm(m)), n_people - 1) for b, m in zip(coef, moves.T, strict=True)

@@ -1,7 +1,7 @@
 """Do two estimates of one effect, from the same people, differ by more than chance?
 
 Such estimates go up and down together, so that their own errors do not say how far they may lie apart. What they do
-when one person is left out does: the jackknife of their difference, with the moves of `jackknife_covariance`.
+when one person is left out does: the jackknife of their difference, with the moves of `jackknife_moves`.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from kpi_research.evidence.fixed_effects import (
     FloatArray,
     NotEstimableError,
     collinear,
+    jackknife_moves,
 )
 
 
@@ -66,38 +67,11 @@ def total(y: FloatArray, X: FloatArray, person: Codes, *, people: int, absorbed:
     if n_people < 2 or n <= k + absorbed + n_people or collinear(X, sizes):
         raise NotEstimableError
     coef = np.asarray(np.linalg.lstsq(X, y, rcond=None)[0], dtype=float)
-    moves = moves_of(X, y - X @ coef, person, people=people, absorbed=absorbed)
+    moves = jackknife_moves(X, y - X @ coef, person, absorbed=absorbed, groups=people)
     return Total(float(coef.sum()), moves.sum(axis=1), n_people)
-
-
-def moves_of(X: FloatArray, residuals: FloatArray, person: Codes, *, people: int, absorbed: int = 0) -> FloatArray:
-    """By how much coefficients are larger with each person than without, N x k; products sum to their covariance.
-
-    The same jackknife as `fixed_effects.jackknife_covariance`, person by person.
-
-    Raises
-    ------
-    NotEstimableError
-        If the coefficients rest on one person alone.
-    """
-    n, k = X.shape
-    products = (X[:, :, None] * X[:, None, :]).reshape(n, k * k)
-    grams = _sums(products, person, people).reshape(-1, k, k)
-    scores = _sums(X * residuals[:, None], person, people)
-    try:
-        moves = np.linalg.solve(grams.sum(axis=0) - grams, scores[:, :, None])[:, :, 0]
-    except np.linalg.LinAlgError as singular:
-        raise NotEstimableError from singular
-    there = np.count_nonzero(np.bincount(person, minlength=people))
-    found: FloatArray = moves * np.sqrt((there - 1) / there * (n - 1) / (n - k - absorbed))
-    return found
 
 
 def difference(one: Total, other: Total) -> Estimate:
     """`one` less `other`, with the jackknife's error of that difference."""
     error = float(np.linalg.norm(one.moves - other.moves))
     return Estimate(one.value - other.value, error, min(one.n_people, other.n_people) - 1)
-
-
-def _sums(columns: FloatArray, codes: Codes, length: int) -> FloatArray:
-    return np.column_stack([np.bincount(codes, weights=column, minlength=length) for column in columns.T])

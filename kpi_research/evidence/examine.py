@@ -17,7 +17,7 @@ from kpi_research.evidence.gates import Fitted, Gates, attempted, gates
 from kpi_research.evidence.granger import Granger
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
 from kpi_research.evidence.lags import LagFit, Measured, fit_lags_of, fit_same_period, history, usable_lags
-from kpi_research.evidence.outcome import Outcome, Unit, outcome_of
+from kpi_research.evidence.outcome import Outcome, Unit, outcome_of, unit_of
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
@@ -139,20 +139,16 @@ def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Eviden
     both = np.isfinite(x) & np.isfinite(y)
     n_periods = int(both.any(axis=0).sum())
     lags = usable_lags(plan.lags, n_periods)
-    sd_x, share_x = within_spread(rows_of(x, y))
-    sd_y, share_y = within_spread(rows_of(y, x))
+    shares = [within_spread(rows_of(*pair))[1] for pair in ((x, y), (y, x))]
     evidence = Evidence(
         n_people=rows_of(result.tested, *history(result.tested, x, lags)).n_people,
         n_periods=n_periods,
         lags=lags,
         coverage=float(both.sum() / max(1, (grid.active & in_use(x)).sum())),
-        within_share=min(share_x, share_y),
+        within_share=min(shares),
         effect_unit=result.unit,
     )
-    unit = Unit("within_sd", sd_x / sd_y if sd_y > 0 else np.nan, 1.0)
-    if result.unit == "share":
-        unit = Unit("share", sd_x, float(np.mean(y[both])) if both.any() else np.nan)
-    return Pair(kpi, outcome, x, result, lags, unit), evidence
+    return Pair(kpi, outcome, x, result, lags, unit_of(result, x)), evidence
 
 
 def in_use(x: FloatArray) -> npt.NDArray[np.bool_]:

@@ -246,16 +246,33 @@ def jackknife_covariance(X: FloatArray, residuals: FloatArray, cluster: Codes, *
     NotEstimableError
         If the coefficients rest on one cluster alone.
     """
+    moves = jackknife_moves(X, residuals, cluster, absorbed=absorbed)
+    return moves.T @ moves
+
+
+def jackknife_moves(
+    X: FloatArray, residuals: FloatArray, cluster: Codes, *, absorbed: int = 0, groups: int = 0
+) -> FloatArray:
+    """By how much coefficients are larger with each cluster than without, clusters x k; products sum to the covariance.
+
+    `groups` is how many codes there may be; those without rows do not move anything.
+
+    Raises
+    ------
+    NotEstimableError
+        If the coefficients rest on one cluster alone.
+    """
     n, k = X.shape
     products = (X[:, :, None] * X[:, None, :]).reshape(n, k * k)
-    grams = _sums(products, cluster).reshape(-1, k, k)
-    scores = _sums(X * residuals[:, None], cluster)
+    grams = _sums(products, cluster, groups).reshape(-1, k, k)
+    scores = _sums(X * residuals[:, None], cluster, groups)
     try:
         moves = np.linalg.solve(grams.sum(axis=0) - grams, scores[:, :, None])[:, :, 0]
     except np.linalg.LinAlgError as singular:
         raise NotEstimableError from singular
-    groups = len(grams)
-    return (groups - 1) / groups * (n - 1) / (n - k - absorbed) * moves.T @ moves
+    there = np.count_nonzero(np.bincount(cluster))
+    found: FloatArray = moves * np.sqrt((there - 1) / there * (n - 1) / (n - k - absorbed))
+    return found
 
 
 def iid_covariance(X: FloatArray, residuals: FloatArray, absorbed: int = 0) -> FloatArray:
@@ -274,8 +291,8 @@ def t_quantile(probability: float, df: int) -> float:
     return float(special.stdtrit(df, probability))
 
 
-def _sums(columns: FloatArray, codes: Codes) -> FloatArray:
-    return np.column_stack([np.bincount(codes, weights=column) for column in columns.T])
+def _sums(columns: FloatArray, codes: Codes, groups: int = 0) -> FloatArray:
+    return np.column_stack([np.bincount(codes, weights=column, minlength=groups) for column in columns.T])
 
 
 def _minus_person_means(columns: FloatArray, person: Codes, w: FloatArray) -> FloatArray:

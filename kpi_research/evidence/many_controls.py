@@ -25,7 +25,6 @@ told of it in 83 %, and in 1 % where nothing was missed.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -34,9 +33,9 @@ import pandas as pd
 
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.fixed_effects import Estimate, FloatArray
-from kpi_research.evidence.grid import Grid, grid_of, lagged, rows_of, within_spread
+from kpi_research.evidence.grid import Grid, grid_of, lagged, rows_of
 from kpi_research.evidence.multiplicity import aliases
-from kpi_research.evidence.outcome import Outcome, Unit, outcome_of
+from kpi_research.evidence.outcome import Outcome, Unit, outcome_of, unit_of
 from kpi_research.evidence.plan import DEFAULT_PLAN
 from kpi_research.evidence.sequential import chain
 
@@ -189,7 +188,7 @@ def fit_given(
         without=without.summed(ones).scaled(told),
         with_all=with_all.summed(ones).scaled(told) if with_all else None,
         gap=given.less(with_all).summed(ones).scaled(told) if with_all else None,
-        unit=_unit(outcome, x),
+        unit=unit_of(outcome, x),
         selected=tuple(
             Selected(places[i - lags][0], lag, places[i - lags][1], "outcome" in by, "kpi" in by)
             for lag, chosen in enumerate(given.chosen, start=1)
@@ -201,15 +200,6 @@ def fit_given(
         n_rows=len(rows.y),
         kept=len(rows.y) / len(rows_of(y, *kpi).y),
     )
-
-
-def _unit(outcome: Outcome, x: FloatArray) -> Unit:
-    """How effects are told, as in the verdicts."""
-    both = np.isfinite(x) & np.isfinite(outcome.values)
-    sd_x, sd_y = (within_spread(rows_of(*pair))[0] for pair in ((x, outcome.values), (outcome.values, x)))
-    if outcome.unit == "share":
-        return Unit("share", sd_x, float(np.mean(outcome.values[both])))
-    return Unit("within_sd", sd_x / sd_y if sd_y > 0 else math.nan, 1.0)
 
 
 def _unknown(grid: Grid, outcome: str, names: Sequence[str]) -> list[Problem]:

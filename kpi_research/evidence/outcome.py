@@ -22,6 +22,7 @@ from typing import Literal
 import numpy as np
 
 from kpi_research.evidence.fixed_effects import Estimate, FloatArray
+from kpi_research.evidence.grid import rows_of, within_spread
 
 EffectUnit = Literal["within_sd", "share"]
 
@@ -95,6 +96,15 @@ class Unit:
         if self.name == "within_sd":
             return -sesoi, sesoi
         return math.log1p(-sesoi) if sesoi < 1 else -math.inf, math.log1p(sesoi)
+
+
+def unit_of(outcome: Outcome, x: FloatArray) -> Unit:
+    """How effects of the KPI x (N x T) on a result are told; its scale is NaN where the result does not vary."""
+    sd_x, sd_y = (within_spread(rows_of(*pair))[0] for pair in ((x, outcome.values), (outcome.values, x)))
+    if outcome.unit == "within_sd":
+        return Unit("within_sd", sd_x / sd_y if sd_y > 0 else math.nan, 1.0)
+    known = np.isfinite(x) & np.isfinite(outcome.values)
+    return Unit("share", sd_x, float(np.mean(outcome.values[known])) if known.any() else math.nan)
 
 
 def outcome_of(y: FloatArray) -> Outcome:

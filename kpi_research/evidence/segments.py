@@ -16,10 +16,9 @@ import pandas as pd
 
 from kpi_research.evidence.fixed_effects import FloatArray
 from kpi_research.evidence.gates import attempted
-from kpi_research.evidence.grid import rows_of, within_spread
 from kpi_research.evidence.heterogeneity import TOO_FEW, Grouping, counted, group_effects, person_effects
 from kpi_research.evidence.multiplicity import family_q
-from kpi_research.evidence.outcome import Outcome, Unit, outcome_of
+from kpi_research.evidence.outcome import Outcome, Unit, outcome_of, unit_of
 from kpi_research.evidence.random_effects import Effects, Spread, differ_p, spread
 from kpi_research.evidence.simpson import BINS, View, simpson
 
@@ -90,7 +89,7 @@ def segments(
     found: list[dict[str, Any]] = []
     views: list[dict[str, Any]] = []
     for kpi, x in kpis.items():
-        asked = _Asked(outcome, x, lags, _unit(outcome, x), rng)
+        asked = _Asked(outcome, x, lags, unit_of(outcome, x), rng)
         by_kind = [_of_kind(asked, kind, grouping) for kind, grouping in kinds.items()]
         rows = [*_with_q(by_kind, n_tested / len(kpis)), _people(asked)]
         found += [{"kpi": kpi, "effect_unit": asked.unit.name, **row} for row in rows]
@@ -185,16 +184,6 @@ def _views(asked: _Asked, teams: Grouping | None) -> dict[str, Any]:
     for number, (x, y) in enumerate(zip(found.bins_x, found.bins_y, strict=True), start=1):
         row |= {f"x_{number}": float(x), f"y_{number}": float(y)}
     return row
-
-
-def _unit(outcome: Outcome, x: FloatArray) -> Unit:
-    """How effects are told, as in the verdicts."""
-    sd_x, _ = within_spread(rows_of(x, outcome.values))
-    sd_y, _ = within_spread(rows_of(outcome.values, x))
-    if outcome.unit == "share":
-        known = np.isfinite(x) & np.isfinite(outcome.values)
-        return Unit("share", sd_x, float(np.mean(outcome.values[known])) if known.any() else np.nan)
-    return Unit("within_sd", sd_x / sd_y if sd_y > 0 else np.nan, 1.0)
 
 
 def _frame(rows: list[dict[str, Any]], columns: Mapping[str, Any]) -> pd.DataFrame:

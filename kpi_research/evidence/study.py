@@ -22,7 +22,7 @@ from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q, 
 from kpi_research.evidence.permuted import permutation_ps
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
-from kpi_research.evidence.verdict import APART, Evidence, judge, sentence
+from kpi_research.evidence.verdict import BY_DEFINITION, Evidence, judge, sentence
 
 __all__ = ["Plan", "Study", "study"]
 
@@ -137,7 +137,7 @@ def _gathered(examined: Mapping[str, Examination], grid: Grid, outcome: str, pla
 def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatArray], known: Known) -> Study:
     """The study with what more can be said of the KPIs that go with the outcome, and beside all."""
     verdicts = found.verdicts[found.verdicts["alias_of"].eq("")]
-    going = verdicts[verdicts["code"].isin(["B", "C"]) & ~verdicts["gate"].isin(APART)]
+    going = verdicts[verdicts["code"].isin(["B", "C"]) & ~verdicts["gate"].isin(BY_DEFINITION)]
     lags = int(going["lags"].min()) if len(going) else found.plan.lags
     family = {kpi: used[kpi] for kpi in verdicts.loc[verdicts["q"].notna(), "kpi"]}
     # p and q are of the whole record, whenever it was made; so is what stands beside them
@@ -245,7 +245,7 @@ def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str,
     evidence = examined.evidence
     verdict = judge(evidence, plan)
     numbers = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__ if name in _VERDICT_COLUMNS}
-    if verdict.gate in APART:
+    if verdict.gate in BY_DEFINITION:
         # true by definition, and so no number to tell
         numbers |= dict.fromkeys(("p", "ci_low", "ci_high"), math.nan)
     return {
@@ -253,7 +253,7 @@ def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str,
         "outcome": outcome,
         "code": verdict.code,
         "gate": verdict.gate,
-        **({} if verdict.gate in APART else _effects(examined)),
+        **({} if verdict.gate in BY_DEFINITION else _effects(examined)),
         **numbers,
         "sentence_zh": sentence(verdict, evidence, plan, "zh"),
         "sentence_en": sentence(verdict, evidence, plan, "en"),

@@ -13,9 +13,8 @@ from kpi_research.evidence.attrition import LEAST_LEAVERS, fit_leaving, leavers,
 from kpi_research.evidence.differences import fit_differences
 from kpi_research.evidence.fixed_effects import Codes, Estimate, FloatArray
 from kpi_research.evidence.gates import attempted
-from kpi_research.evidence.grid import rows_of, within_spread
 from kpi_research.evidence.lags import usable_lags
-from kpi_research.evidence.outcome import Outcome, Unit, outcome_of
+from kpi_research.evidence.outcome import Outcome, outcome_of, unit_of
 from kpi_research.evidence.reliability import split_half
 
 COLUMNS = {
@@ -129,9 +128,7 @@ def _slopes(outcome: Outcome, x: FloatArray, lags: int) -> dict[str, Any]:
     found = attempted(lambda: fit_differences(outcome.tested, x, lags))
     if found is None:
         return {"slopes_reason": "not_estimable", "effect_unit": outcome.unit}
-    sd_x, _ = within_spread(rows_of(x, outcome.values))
-    sd_y, _ = within_spread(rows_of(outcome.values, x))
-    unit = Unit(outcome.unit, sd_x if outcome.unit == "share" else sd_x / sd_y, 1.0)
+    unit = unit_of(outcome, x)
 
     def told(estimate: Estimate) -> float:
         return unit.told(estimate.value / outcome.slope * unit.scale)

@@ -32,7 +32,7 @@ PASSING_ALPHA = 0.05
 LEAST_SHARE_LEFT = 0.5
 """If less than this share of the effect is left in the records that were made in time, it came with the late ones."""
 
-APART = ("lineage", "apart", "apart_lead")
+BY_DEFINITION = ("lineage", "apart", "apart_lead")
 """Gates of verdicts on a KPI that shares records with the result: how much it moves with it says nothing."""
 
 MOST_LATE = 0.30

@@ -122,8 +122,8 @@ def _daily(parts: Contributions, names: Sequence[str]) -> pd.DataFrame:
         for number, kpi in enumerate(part.kpis):
             if part.aggregation == "sum" and kpi in names:
                 count = column(COUNT, number)
-                asked = f"SELECT person_id, day, {count} AS n FROM ({parts.rows_of(part)}) WHERE {count} > 0"  # noqa: S608
-                found.append(duckdb.sql(asked).df().assign(kpi=kpi))
+                rows = duckdb.sql(parts.rows_of(part)).filter(f"{count} > 0").order("person_id, day")
+                found.append(rows.project(f"person_id, day, {count} AS n").df().assign(kpi=kpi))
     return pd.concat(found, ignore_index=True)
 
 
