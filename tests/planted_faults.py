@@ -6,13 +6,14 @@ import ibis
 import pandas as pd
 import pytest
 
-from kpi_research.crm.roster import roster
+from kpi_research.crm.roster import by_day, times_in_teams
 from kpi_research.integrity.check import Given
 from kpi_research.integrity.checks import clock, deals, doubles, entry, people, values
 from kpi_research.integrity.quality import Quality, observe
+from kpi_research.periods import working_days
 from kpi_research.sources.simulated import Company, simulate
 
-UNTIL = dt.date(2025, 3, 31)
+SINCE, UNTIL = dt.date(2024, 7, 1), dt.date(2025, 3, 31)
 LONG_AGO = pd.Timestamp("2020-01-01")
 RULES = ["table", "rule", "column", "severity", "rows", "file", "first_row", "value"]
 
@@ -31,12 +32,11 @@ def given_of(frames, *, rules=(), timezone="Asia/Shanghai", rejected=0) -> Given
     engine = ibis.duckdb.connect()
     tables = {name: engine.create_table(name, frame) for name, frame in frames.items()}
     counts = [(name, f"{name}.csv", len(frame) + rejected, 0, rejected, len(frame)) for name, frame in frames.items()]
-    days = pd.DataFrame({"person_id": ["E0001"], "day": [pd.Timestamp("2024-07-01")]})
     return Given(
         tables,
         row_counts=pd.DataFrame(counts, columns=["table", "file", "read", "left_out", "rejected", "kept"]),
         rules=pd.DataFrame([*rules], columns=RULES),
-        roster=roster(frames, days, country="CN", until=UNTIL),
+        roster=by_day(times_in_teams(frames, SINCE, UNTIL), working_days("CN", SINCE, UNTIL)),
         until=UNTIL,
         timezone=timezone,
     )

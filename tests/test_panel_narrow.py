@@ -104,6 +104,25 @@ def test_a_time_that_lies_days_after_a_row_keeps_the_row_that_it_comes_from():
     )
 
 
+def test_what_is_late_by_a_row_with_another_key_is_still_wanted_by_its_own():
+    both = TABLE.view().inner_join(TABLE.view(), "key")
+    first = both.op().first.to_expr()
+    late_by_others = first["at"].lead().over(group_by=first["size"], order_by=first["at"])
+    late = both.select("key", at=late_by_others)
+    rows = TABLE.select("key", "size").inner_join(late, "key").select("key", late["at"], "size")
+    given = ages(key=["a", "b", "c"], size=[1.0, 1.0, 2.0], at=["2026-01-01", "2026-06-01", "2026-01-01"])
+    found = asked_of(narrowed(rows, ["at"], FIRST), given)
+    assert [each for each in found if each[1] >= pd.Timestamp(FIRST)] == [["a", pd.Timestamp("2026-06-01"), 1.0]]
+
+
+def test_keys_are_learned_from_the_tables_and_not_from_their_join():
+    joined = TABLE.inner_join(OTHER, "key").select("key", "at", "size", "later")
+    rows = joined.mutate(next_at=joined["at"].lead().over(group_by=joined["key"], order_by=joined["at"]))
+    asked = narrowed(rows, ["next_at", "later"], FIRST)
+    assert len(asked.op().find(ops.JoinLink)) - len(semi_joins(asked)) == 1, "one join, of what is left"
+    assert semi_joins(asked)
+
+
 @pytest.mark.parametrize(
     "rows",
     [

@@ -6,12 +6,13 @@ import ibis
 import pandas as pd
 import pytest
 
-from kpi_research.crm.roster import roster
+from kpi_research.crm.roster import by_day, times_in_teams
 from kpi_research.crm.tables import TABLES
 from kpi_research.integrity.quality import Quality, observe
+from kpi_research.periods import working_days
 from kpi_research.sources.simulated import Company, simulate
 
-UNTIL = dt.date(2025, 3, 31)
+SINCE, UNTIL = dt.date(2024, 7, 1), dt.date(2025, 3, 31)
 RULES = ["table", "rule", "column", "severity", "rows", "file", "first_row", "value"]
 
 
@@ -32,13 +33,12 @@ def quality_of(frames, until=UNTIL) -> Quality:
         schema = TABLES[name].schema
         tables[name] = engine.create_table(name, schema=ibis.schema(schema))
         engine.insert(name, frame[list(schema)])
-    days = pd.DataFrame({"person_id": ["E0001"], "day": [pd.Timestamp("2024-07-01")]})
     counts = [(name, f"{name}.csv", len(frame), 0, 0, len(frame)) for name, frame in frames.items()]
     return observe(
         tables,
         row_counts=pd.DataFrame(counts, columns=["table", "file", "read", "left_out", "rejected", "kept"]),
         rules=pd.DataFrame(columns=RULES),
-        roster=roster(frames, days, country="CN", until=until),
+        roster=by_day(times_in_teams(frames, SINCE, until), working_days("CN", SINCE, until)),
         until=until,
         timezone="Asia/Shanghai",
     )

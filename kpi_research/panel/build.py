@@ -20,15 +20,15 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from kpi_research.crm.engine import selections_apart
-from kpi_research.crm.roster import roster
+from kpi_research.crm.roster import times_in_teams
 from kpi_research.crm.tables import TABLES
 from kpi_research.errors import InputError, Problem
 from kpi_research.kpis.crm import Crm
 from kpi_research.kpis.definition import Kpi
-from kpi_research.panel.contributions import PRESENCE, ROSTER, Contributions, Part, Piece
+from kpi_research.panel.contributions import PRESENCE, ROSTER, WORKING_DAYS, Contributions, Part, Piece
 from kpi_research.panel.presence import EVENT_TIMES, presence
 from kpi_research.panel.queries import Query, queries
-from kpi_research.periods import ONE_DAY
+from kpi_research.periods import ONE_DAY, working_days
 
 ROSTER_TABLES = ("people", "assignments")
 LONGEST_PERIOD = ONE_DAY * 366
@@ -130,10 +130,12 @@ def completed(
     made = Contributions(
         home.folder, parts, tuple(kpis), frozenset(tables), _begins(tables, kpis), None, until, _keeps=home
     )
-    first, people = first or _first_day(made), _people(made)
-    begun = pd.DataFrame({"person_id": people if first else [], "day": pd.Timestamp(first or until)})
+    first = first or _first_day(made)
     known = {name: tables[name].to_pyarrow().to_pandas() for name in ROSTER_TABLES if name in tables}
-    roster(known, begun, country=country, until=until, lead=LONGEST_PERIOD).to_parquet(home.folder / ROSTER)
+    early = first - LONGEST_PERIOD if first else None
+    times_in_teams(known, early, until, active=lambda: _people(made)).to_parquet(home.folder / ROSTER)
+    days = pd.DatetimeIndex(working_days(country, first, until) if first else [], dtype="datetime64[us]")
+    pd.DataFrame({"day": days}).to_parquet(home.folder / WORKING_DAYS)
     return replace(made, since=first)
 
 

@@ -16,11 +16,13 @@ from typing import Any
 import duckdb
 import pandas as pd
 
+from kpi_research.crm.roster import by_day
 from kpi_research.kpis.definition import Aggregation, Kpi, Level
 from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, column
 from kpi_research.periods import ONE_DAY
 
 ROSTER = "roster.parquet"
+WORKING_DAYS = "working_days.parquet"
 PRESENCE = "presence"
 """Begins the names of the files with the rows of `presence.presence`."""
 
@@ -71,8 +73,8 @@ class Contributions:
     Parameters
     ----------
     folder
-        Holds the Parquet files of the parts and of the presence, and the roster: `person_id, team_id, day, working`,
-        who was in which team on which day, a year before the first event included; `working` is 1.0 on working days
+        Holds the Parquet files of the parts and of the presence, and the roster: `person_id, team_id, start, end`, from
+        which day until which who was in which team, a year before the first event included; and the working days
         since that.
     parts
         Of all KPIs that could be measured, asked for or not.
@@ -132,8 +134,11 @@ class Contributions:
     @functools.cached_property
     def roster(self) -> pd.DataFrame:
         """`person_id, team_id, day, working`, from the first day of an event."""
-        rows = pd.read_parquet(self.folder / ROSTER)
-        return rows[rows["day"] >= pd.Timestamp(self.since)].reset_index(drop=True) if self.since else rows
+        times, working = (pd.read_parquet(self.folder / name) for name in (ROSTER, WORKING_DAYS))
+        if self.since:
+            since = pd.Timestamp(self.since)
+            times = times[times["end"] >= since].assign(start=lambda rows: rows["start"].clip(lower=since))
+        return by_day(times, working["day"].to_numpy("datetime64[D]"))
 
     @property
     def daily(self) -> pd.DataFrame:

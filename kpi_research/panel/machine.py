@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.kpis.definition import Kpi, Level
-from kpi_research.panel.contributions import ROSTER, Contributions, Part
+from kpi_research.panel.contributions import ROSTER, WORKING_DAYS, Contributions, Part
 from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, SUM_DECIMALS, column
 
 COMPANY = "company"
@@ -68,37 +68,56 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
 
 def _prepare(engine: duckdb.DuckDBPyConnection, parts: Contributions, intervals: pd.DataFrame, level: Level) -> None:
     """What every part is joined to: the days of the periods, who was where, and the rows of the panel."""
+    engine.read_parquet(str(parts.folder / WORKING_DAYS)).create_view("working_days")
     engine.read_parquet(str(parts.folder / ROSTER)).create_view("roster")
     engine.sql(parts.presence).create_view("presence")
     engine.register("intervals", intervals[["period", "start", "end"]].assign(place=range(len(intervals))))
+    engine.execute("SET VARIABLE first = (SELECT min(start) FROM intervals)")
     engine.register("chosen", pd.DataFrame({"id": parts.only_entities}, dtype="string"))
     engine.execute(
         'CREATE TABLE day_in AS SELECT day, place FROM intervals, range(start, "end", INTERVAL 1 DAY) days(day)'
     )
-    is_joined = "team" in (level, parts.only_level)
-    engine.execute(f"CREATE {'TABLE' if is_joined else 'VIEW'} members AS {_members(parts)}")
+    engine.execute(f"CREATE TABLE times AS {_times(parts)}")
+    if "team" in (level, parts.only_level):
+        engine.execute(_MEMBERS)
     engine.execute(
         f"CREATE TABLE seen AS SELECT DISTINCT {_entity(level, 'own')} AS entity_id, place, base "
         f"FROM {_own('presence', parts, level)}"
     )
-    engine.execute(_PRESENT.format(entity=_entity(level, "members")))
+    engine.execute(_CALENDAR)
+    engine.execute(_PRESENT.format(entity=_entity(level, "times")))
 
 
+_MEMBERS = """
+    CREATE TABLE members AS
+    SELECT person_id, team_id, unnest(range(start, "end" + INTERVAL 1 DAY, INTERVAL 1 DAY)) AS day FROM times
+"""
+"""Who was in which team on which day."""
+_CALENDAR = """
+    CREATE TABLE calendar AS
+    SELECT day, count(working_days.day) OVER (ORDER BY day) AS working
+    FROM (SELECT unnest(generate_series(min(start) - INTERVAL 1 DAY, max("end"), INTERVAL 1 DAY)) AS day FROM intervals)
+    LEFT JOIN working_days USING (day)
+"""
+"""How many working days there were up to each day."""
 _PRESENT = """
     CREATE TABLE present AS
     WITH exposure AS (
-        SELECT {entity} AS entity_id, place, sum(working) AS working_days FROM members JOIN day_in USING (day)
-        GROUP BY ALL HAVING sum(working) > 0
+        SELECT {entity} AS entity_id, place, sum(upto.working - before.working)::DOUBLE AS working_days
+        FROM times JOIN intervals ON times.start < intervals."end" AND times."end" >= intervals.start
+        JOIN calendar upto ON upto.day = least(times."end", intervals."end" - INTERVAL 1 DAY)
+        JOIN calendar before ON before.day = greatest(times.start, intervals.start) - INTERVAL 1 DAY
+        GROUP BY ALL HAVING working_days > 0
     ),
     active AS (SELECT DISTINCT entity_id, place, true AS is_active FROM seen)
-    SELECT entity_id, place, period, start, "end", coalesce(working_days, 0.0) AS working_days,
+    SELECT entity_id, place, period, intervals.start, intervals."end", coalesce(working_days, 0.0) AS working_days,
         coalesce(is_active, false) AS is_active, row_number() OVER (ORDER BY entity_id, period) - 1 AS line
     FROM exposure FULL JOIN active USING (entity_id, place) JOIN intervals USING (place)
 """
 
 
-def _members(parts: Contributions) -> str:
-    """Who was where on which day, of those that the contributions are narrowed to."""
+def _times(parts: Contributions) -> str:
+    """SQL that gives from when until when who was where, of those that the contributions are narrowed to."""
     if parts.only_level == "company":
         return "SELECT * FROM roster"
     return f"SELECT * FROM roster WHERE {parts.only_level}_id IN (SELECT id FROM chosen)"
@@ -176,9 +195,13 @@ def _held(part: Part, names: Sequence[str], parts: Contributions, level: Level) 
     joined = f"LEFT JOIN members ON members.person_id = own.person_id AND members.day = {last}" if is_joined else ""
     return f"""
         WITH ends AS (SELECT DISTINCT "end" FROM intervals),
+        end_of AS (
+            SELECT day, "end" FROM (SELECT unnest(range(getvariable('first'), max("end"), INTERVAL 1 DAY)) AS day FROM ends)
+            ASOF JOIN ends ON day < "end"
+        ),
         changes AS (
-            SELECT person_id, "end", {_added(names)} FROM {part.name} ASOF JOIN ends ON {part.name}.day < ends."end"
-            GROUP BY ALL
+            SELECT person_id, "end", {_added(names)}
+            FROM {part.name} own JOIN end_of ON greatest(own.day, getvariable('first')) = end_of.day GROUP BY ALL
         ),
         held AS (
             SELECT person_id, "end", {so_far}

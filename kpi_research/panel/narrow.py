@@ -91,7 +91,7 @@ def _narrow(node: ops.Relation, wanted: _Wanted) -> ops.Relation:
             return _selection(node, wanted)
         case ops.Aggregate() if node.groups and not _has(node.metrics.values(), ops.Subquery):
             return _groups(node, wanted)
-        case ops.JoinChain() if not _has(node.values.values(), ops.WindowFunction, ops.Subquery):
+        case ops.JoinChain() if _is_plain(node):
             return _join(node, wanted)
     return node
 
@@ -133,10 +133,13 @@ def _below(wanted: _Wanted, values: Mapping[str, ops.Value]) -> _Wanted | None:
 
 
 def _keys(node: ops.Relation, wanted: _Wanted, names: Iterable[str]) -> _Among | None:
-    """The wanted rows' keys, by the first column of these that can be one."""
+    """The wanted rows' keys, and maybe more of them, by the first column of these that can be one."""
     name = next((each for each in sorted(names) if node.schema[each].is_string()), None)
     if name is None:
         return None
+    # to join only to learn the keys would be work done twice
+    if isinstance(node, ops.JoinChain) and isinstance(wanted, _Since) and (known := _unjoined(node, wanted, name)):
+        return known
     rows = wanted.of(_narrow(node, wanted).to_expr())
     return _Among(name, rows.select(**{KEY: rows[name].fill_null("")}).distinct())
 
@@ -183,17 +186,13 @@ def _earliest(found: Iterable[Times]) -> Times:
 
 def _join(node: ops.JoinChain, wanted: _Wanted) -> ops.Relation:
     """Each table of a join by what is wanted of it, or by the keys of those that it is joined to."""
-    hows = {node.first: "inner"} | {link.table: link.how for link in node.rest}
-    tests = [each for link in node.rest for each in link.predicates]
-    if not set(hows.values()) <= {"inner", "left", "semi", "anti", "cross"} or _has(tests, ops.Subquery):
-        return node
-    below: dict[ops.JoinReference, _Wanted] = {}
+    hows, below = _hows(node), dict[ops.JoinReference, _Wanted]()
     if isinstance(wanted, _Among):
         field = node.values[wanted.column]
         if isinstance(field, ops.Field) and hows[field.rel] == "inner":
-            below = {each.rel: _Among(each.name, wanted.keys) for each in _equals(field, node, hows)}
+            below = {each.rel: _Among(each.name, wanted.keys) for each in _equals(field, node)}
     elif (times := wanted.below(node.values)) and all(hows[field.rel] == "inner" for field in times):
-        below = _since_in_join(node, hows, times)
+        below = _since_in_join(node, times)
     if not below:
         return node
     tables = {ref: ref.copy(parent=_narrow(ref.parent, each)) for ref, each in below.items()}
@@ -204,31 +203,60 @@ def _join(node: ops.JoinChain, wanted: _Wanted) -> ops.Relation:
     return node.copy(first=tables.get(node.first, node.first), rest=rest, values=_moved(node.values, tables))
 
 
-def _since_in_join(
-    node: ops.JoinChain, hows: Mapping[ops.JoinReference, str], times: Times
-) -> dict[ops.JoinReference, _Wanted]:
-    by_table: dict[ops.JoinReference, dict[str, pd.Timestamp]] = {}
-    for field, time in times.items():
-        by_table.setdefault(field.rel, {})[field.name] = time
-    wanted = {ref: _Since(moments) for ref, moments in by_table.items()}
+def _is_plain(node: ops.JoinChain) -> bool:
+    """Whether each row of a join has its values from one row of each table."""
+    tests = [each for link in node.rest for each in link.predicates]
+    is_alone = not _has([*node.values.values(), *tests], ops.WindowFunction, ops.Subquery)
+    return is_alone and set(_hows(node).values()) <= {"inner", "left", "semi", "anti", "cross"}
+
+
+def _hows(node: ops.JoinChain) -> dict[ops.JoinReference, str]:
+    return {node.first: "inner"} | {link.table: link.how for link in node.rest}
+
+
+def _since_in_join(node: ops.JoinChain, times: Times) -> dict[ops.JoinReference, _Wanted]:
+    wanted = _by_table(times)
     if len(wanted) == 1:
         (ref,) = wanted
-        return {**_of_partners(node, hows, ref, wanted[ref]), ref: wanted[ref]}
-    for one, other in _pairs(node, hows):
-        same = {each.rel: each for each in _equals(one, node, hows)}
-        if one.dtype.is_string() and other.dtype.is_string() and same.keys() >= wanted.keys():
-            found = [_keys(ref.parent, each, [same[ref].name]) for ref, each in wanted.items()]
-            keys = functools.reduce(lambda a, b: a.union(b), (each.keys for each in found if each)).distinct()
+        return {**_of_partners(node, ref, wanted[ref]), ref: wanted[ref]}
+    for one, _ in _pairs(node):
+        same = {each.rel: each for each in _equals(one, node)}
+        keys = _keys_of_all(wanted, same)
+        if keys is not None:
             return {ref: _Among(field.name, keys) for ref, field in same.items()}
     return {}
 
 
-def _of_partners(
-    node: ops.JoinChain, hows: Mapping[ops.JoinReference, str], ref: ops.JoinReference, wanted: _Since
-) -> dict[ops.JoinReference, _Wanted]:
+def _by_table(times: Times) -> dict[ops.JoinReference, _Since]:
+    tables = dict.fromkeys(field.rel for field in times)
+    return {ref: _Since({field.name: time for field, time in times.items() if field.rel == ref}) for ref in tables}
+
+
+def _unjoined(node: ops.JoinChain, wanted: _Since, name: str) -> _Among | None:
+    """The keys of all rows that may be wanted of a join, by one of its columns; None if the tables do not tell."""
+    field, times = node.values[name], wanted.below(node.values) if _is_plain(node) else None
+    inner = {table for table, how in _hows(node).items() if how == "inner"}
+    if not (times and isinstance(field, ops.Field) and inner >= {each.rel for each in (field, *times)}):
+        return None
+    keys = _keys_of_all(_by_table(times), {each.rel: each for each in _equals(field, node)})
+    return _Among(name, keys) if keys is not None else None
+
+
+def _keys_of_all(
+    wanted: Mapping[ops.JoinReference, _Since], same: Mapping[ops.JoinReference, ops.Field]
+) -> ir.Table | None:
+    """The keys of what is wanted of several tables, by a column that is the same in all; None if there is none."""
+    if not (same.keys() >= wanted.keys() and all(field.dtype.is_string() for field in same.values())):
+        return None
+    found = [_keys(ref.parent, each, [same[ref].name]) for ref, each in wanted.items()]
+    first, *others = (each.keys for each in found if each)
+    return first.union(*others).distinct() if others else first
+
+
+def _of_partners(node: ops.JoinChain, ref: ops.JoinReference, wanted: _Since) -> dict[ops.JoinReference, _Wanted]:
     """What is wanted of the tables that the one with the times is joined to."""
     found: dict[ops.JoinReference, _Wanted] = {}
-    for one, other in _pairs(node, hows):
+    for one, other in _pairs(node):
         if one.rel == ref and other.rel != ref and other.dtype.is_string():
             keys = _keys(ref.parent, wanted, [one.name])
             if keys:
@@ -236,18 +264,19 @@ def _of_partners(
     return found
 
 
-def _equals(field: ops.Field, node: ops.JoinChain, hows: Mapping[ops.JoinReference, str]) -> list[ops.Field]:
+def _equals(field: ops.Field, node: ops.JoinChain) -> list[ops.Field]:
     """A field of a join and those that equal it in every row where they are there; one a table."""
     found = [field]
     for each in found:
-        for one, other in _pairs(node, hows):
+        for one, other in _pairs(node):
             if one == each and other.rel not in {known.rel for known in found}:
                 found.append(other)
     return found
 
 
-def _pairs(node: ops.JoinChain, hows: Mapping[ops.JoinReference, str]) -> Iterator[tuple[ops.Field, ops.Field]]:
+def _pairs(node: ops.JoinChain) -> Iterator[tuple[ops.Field, ops.Field]]:
     """Fields that a join sets equal: from the first of a pair it follows which rows of the other's table are needed."""
+    hows = _hows(node)
     for link in node.rest:
         for test in link.predicates:
             fields = _fields((test.left, test.right)) if isinstance(test, ops.Equals) else []
