@@ -81,6 +81,8 @@ class ClientFile(_Strict):
         KPIs that were given weight, by team and day; and what somebody says a product has done.
     outcome, predictors
         The result to be predicted; a kind of KPI, or names.
+    negative_controls
+        KPIs that the predictors cannot bring about: none of the family, and nothing is held against them alone.
     kpis
         The client's own KPIs; one that has the name of a KPI of the catalogue takes its place.
     since, until
@@ -108,6 +110,7 @@ class ClientFile(_Strict):
     claims: list[ClaimSettings] = []
     outcome: str = "signed_amount"
     predictors: Kind | list[str] = "process"
+    negative_controls: list[str] = []
     kpis: dict[KpiName, CustomKpi] = {}
     plan: PlanSettings = Field(default_factory=lambda: PlanSettings.model_validate({}))
     since: str | None = Field(None, pattern=DAY)
