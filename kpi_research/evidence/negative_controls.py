@@ -19,6 +19,7 @@ from collections.abc import Collection, Sequence
 from dataclasses import replace
 
 import numpy as np
+import pandas as pd
 
 from kpi_research.errors import Problem
 from kpi_research.evidence.examine import Examination, sized
@@ -65,6 +66,11 @@ def _tested(grid: Grid, kpi: str, control: str, plan: Plan) -> Finding:
         return nothing
     summed = pair.finding("negative_control", None, Measured(fitted.rows, fitted.total))
     return replace(summed, p=fitted.joint.p)
+
+
+def not_asked(findings: pd.DataFrame) -> pd.DataFrame:
+    """The rows of a study's findings on controls that a KPI that goes with the outcome could not be held against."""
+    return findings[findings["test"].isin(["negative_control"]) & findings["status"].isin(["not_applicable"])]
 
 
 def unfit_controls(
