@@ -150,13 +150,12 @@ def _controls(page: PageData) -> Block:
     frame = found.assign(
         label=found["kpi"].map(page.label),
         control=found["outcome"].map(page.label),
+        effect_low=found["ci_low"],
+        effect_high=found["ci_high"],
         people=found["n_people"],
         periods=found["n_periods"],
     )
-    shown: dict[str, ColumnFormat] = {
-        "effect": "number", "ci_low": "number", "ci_high": "number", "p": "probability", "people": "count",
-        "periods": "count",
-    }  # fmt: skip
+    shown: dict[str, ColumnFormat] = {"effect": "number", "p": "probability", "people": "count", "periods": "count"}
     columns = (
         ColumnView("label", say("findings.column.label", page.language)),
         ColumnView("control", say("findings.column.control", page.language)),
