@@ -82,7 +82,7 @@ class ClientFile(_Strict):
     outcome, predictors
         The result to be predicted; a kind of KPI, or names.
     negative_controls
-        KPIs that the predictors cannot bring about: none of the family, and nothing is held against them alone.
+        Results that the predictors cannot bring about, and that the study holds them against.
     kpis
         The client's own KPIs; one that has the name of a KPI of the catalogue takes its place.
     since, until
