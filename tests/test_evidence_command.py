@@ -63,3 +63,18 @@ def test_predictors_of_which_nothing_is_on_file(small_client, capsys):
     assert main(["evidence", str(small_client), "--json"]) == 0
     (row,) = json.loads(capsys.readouterr().out)
     assert (row["kpi"], row["code"]) == ("proposals", "N")
+
+
+def test_a_client_s_negative_controls_are_part_of_its_study(small_client, capsys):
+    before = kr.open_client(small_client).study().fingerprint
+    text = small_client.read_text(encoding="utf-8")
+    small_client.write_text(text + "negative_controls: [nps]\n", encoding="utf-8")
+    assert kr.open_client(small_client).study().fingerprint != before
+    assert main(["evidence", str(small_client), "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert rows and all(row["placebo_p"] is None and row["kpi"] != "nps" for row in rows), (
+        "four people: nothing is asked"
+    )
+    small_client.write_text(text + "negative_controls: [signed_contracts]\n", encoding="utf-8")
+    assert main(["evidence", str(small_client), "--language", "en"]) == 2
+    assert "'signed_contracts' is the outcome 'signed_amount' itself" in capsys.readouterr().err

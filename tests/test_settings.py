@@ -8,7 +8,10 @@ from kpi_research.appraisal.scheme import TEMPLATES, template_names
 from kpi_research.errors import InputError
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.run.client import open_client
+from kpi_research.run.kpi_names import problems_of_names
+from kpi_research.run.on_file import predictors_of
 from kpi_research.run.settings import read_client_file, read_scheme
+from kpi_research.run.store import fingerprint
 
 GOOD = """\
 client: acme
@@ -95,6 +98,46 @@ def test_names_of_kpis_and_schemes_are_checked(tmp_path):
     text = str(caught.value)
     for said in ("Did you mean saas_2025?", "Did you mean signed_amount?", "Did you mean visits?"):
         assert said in text
+
+
+OWN = """\
+outcome: signed_amount
+kpis:
+  own_orders:
+    {label: {zh: 自助下单, en: Own orders}, meaning: {zh: 无, en: None}, table: leads, where: {source: [自助]}, kind: process}
+  meetings_held:
+    {label: {zh: 会议, en: Meetings}, meaning: {zh: 无, en: None}, table: activities, where: {kind: [meeting]}}
+  renewals:
+    {label: {zh: 续约, en: Renewals}, meaning: {zh: 无, en: None}, table: contracts, where: {kind: [renewal]}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("study", "said"),
+    [
+        ("predictors: [visits]\nnegative_controls: [own_order]\n", ["acme.yaml", "Did you mean own_orders?"]),
+        ("predictors: [visits]\nnegative_controls: [signed_amount]\n", ["'signed_amount' is the outcome"]),
+        ("predictors: [visits]\nnegative_controls: [renewals]\n", ["'renewals'", "counted from the same records"]),
+        ("predictors: [visits]\nnegative_controls: [visits]\n", ["'visits' is among the KPIs that are tested"]),
+        ("predictors: [visits, calls]\nnegative_controls: [meetings_held]\n", ["'meetings_held'", "visits, calls"]),
+    ],
+)
+def test_a_negative_control_is_recorded_apart_from_what_it_is_held_against(tmp_path, study, said):
+    settings = read(tmp_path, GOOD + OWN + study)
+    text = "\n".join(problem.text("en") for problem in problems_of_names(settings, "acme.yaml"))
+    assert all(part in text for part in said), text
+    assert all(problem.text("zh") for problem in problems_of_names(settings, "acme.yaml"))
+
+
+def test_a_negative_control_is_not_asked_about(tmp_path):
+    settings = read(tmp_path, GOOD + OWN + "predictors: [visits]\nnegative_controls: [own_orders]\n")
+    assert problems_of_names(settings, "acme.yaml") == []
+    of_kind = read(tmp_path, GOOD + OWN + "predictors: process\nnegative_controls: [own_orders]\n")
+    names = {kpi.name for kpi in predictors_of(of_kind)}
+    assert "visits" in names and "own_orders" not in names
+    without = read(tmp_path, GOOD + OWN + "predictors: process\n")
+    assert "own_orders" in {kpi.name for kpi in predictors_of(without)}
+    assert fingerprint(of_kind, {}) != fingerprint(without, {}), "what is on file is kept for the family only"
 
 
 @pytest.mark.parametrize("name", template_names())

@@ -165,10 +165,10 @@ def test_fingerprints_tell_every_kpi_apart_and_stay():
     visits = catalogue()["visits"]
     client = SimpleNamespace(
         scheme=None, versions=(), predictors=lambda: [visits], kpis=catalogue(),
-        settings=SimpleNamespace(outcome="signed_amount"),
+        settings=SimpleNamespace(outcome="signed_amount", negative_controls=["nps"]),
     )  # fmt: skip
     made = definitions_of(client, Period.parse("2026Q1"))
-    assert set(made["kpis"]) == {"visits", "signed_amount"} and kpis_that_differ(made, made) == []
+    assert set(made["kpis"]) == {"visits", "signed_amount", "nps"} and kpis_that_differ(made, made) == []
     assert kpis_that_differ(made, {**made, "ibis": "0"}) is None
 
 

@@ -98,9 +98,9 @@ def examine(
     teams
         N codes of the persons' teams, -1 for none.
     """
-    pair, sized = _sized(grid, kpi, outcome, plan)
+    pair, known = sized(grid, kpi, outcome, plan)
     pair = replace(pair, on_file=on_file)
-    shortage = insufficient(sized, plan)
+    shortage = insufficient(known, plan)
 
     def attempt(run: Callable[[], Fitted]) -> Fitted | None:
         return None if shortage else attempted(run)
@@ -122,7 +122,7 @@ def examine(
     if shortage:
         findings = tuple(replace(finding, reason=shortage) for finding in findings)
     evidence = replace(
-        _with_intervals(sized, lags, pair.unit),
+        _with_intervals(known, lags, pair.unit),
         in_lineage=in_lineage,
         lead_p=lead.estimate.p if lead else np.nan,
         same_period_r2=twice.r2_within if twice else np.nan,
@@ -133,7 +133,8 @@ def examine(
     return Examination(findings, evidence, pair.unit, lags)
 
 
-def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Evidence]:
+def sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Evidence]:
+    """KPI and outcome as a pair, and how much is known of both together."""
     x, result = grid.values[kpi], outcome_of(grid.values[outcome])
     y = result.values
     both = np.isfinite(x) & np.isfinite(y)

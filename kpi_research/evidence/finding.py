@@ -13,7 +13,7 @@ from kpi_research.evidence.fixed_effects import Estimate
 
 Test = Literal[
     "lag", "joint_lags", "sum_of_lags", "equivalence", "lead_placebo", "same_period", "between", "on_file", "granger",
-    "forecast", "without_one_person", "without_one_team",
+    "forecast", "without_one_person", "without_one_team", "negative_control",
 ]  # fmt: skip
 
 
@@ -32,6 +32,8 @@ class Finding:
         `equivalence`; for `without_one_person` and `without_one_team` the lowest and the highest of all sums of lags).
     effect_money
         Change of the outcome for one unit of the KPI, both in their natural units.
+    outcome
+        The result; of a `negative_control` that control.
     p, q
         p-value, and Benjamini-Hochberg's over the family (only for `joint_lags`).
     status, reason

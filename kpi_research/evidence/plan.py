@@ -68,9 +68,10 @@ class Plan:
         if problems:
             raise InputError(problems)
 
-    def fingerprint(self, outcome: str, kpis: Iterable[str]) -> str:
-        """SHA-256 of the plan with its outcome and its family of KPIs, whatever their order."""
-        frozen = {"plan": asdict(self), "outcome": outcome, "kpis": sorted(kpis)}
+    def fingerprint(self, outcome: str, kpis: Iterable[str], negative_controls: Iterable[str] = ()) -> str:
+        """SHA-256 of the plan with its outcome, its family of KPIs and its negative controls, whatever their order."""
+        family = {"kpis": sorted(kpis), "negative_controls": sorted(negative_controls)}
+        frozen = {"plan": asdict(self), "outcome": outcome, **family}
         return hashlib.sha256(json.dumps(frozen, sort_keys=True).encode()).hexdigest()
 
 

@@ -19,10 +19,12 @@ from kpi_research.evidence.finding import as_frame
 from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
 from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q, in_view_of_all
+from kpi_research.evidence.negative_controls import held_against, unfit_controls
 from kpi_research.evidence.permuted import permutation_ps
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
-from kpi_research.evidence.verdict import BY_DEFINITION, Evidence, judge, sentence
+from kpi_research.evidence.verdict import BY_DEFINITION, NO_LABELS, Evidence, judge, sentence
+from kpi_research.language import Bilingual
 
 __all__ = ["Plan", "Study", "study"]
 
@@ -34,7 +36,7 @@ class Study:
     Parameters
     ----------
     fingerprint
-        SHA-256 of the plan with outcome and family.
+        SHA-256 of the plan with outcome, family and negative controls.
     findings
         One row a test; columns as in `Finding`.
     verdicts
@@ -42,9 +44,9 @@ class Study:
         within-person standard deviation of the KPI in `effect_unit`, those of the outcome or shares of it (`outcome`);
         the same per natural unit as `effect_per_unit, _low, _high`; `p, q, lead_p`, and beside q
         `q_by` and `familywise_p` (`multiplicity.in_view_of_all`), and `permutation_p` (`permuted`); `mde`
-        (smallest visible effect); the gates `on_file_p, left_on_file, late_share, granger_p, gain_p, r2_oos, same_sign,
-        between_p, between_q, between_effect` (see `verdict.Evidence`); `n_people, n_periods, lags` (really used),
-        `months_needed`; the sentence in both languages.
+        (smallest visible effect); the gates `on_file_p, left_on_file, late_share, placebo_p, negative_control,
+        granger_p, gain_p, r2_oos, same_sign, between_p, between_q, between_effect` (see `verdict.Evidence`);
+        `n_people, n_periods, lags` (really used), `months_needed`; the sentence in both languages.
     depth
         One row a KPI that goes with the outcome (B or C): see `depth.depth`.
     beside
@@ -69,6 +71,8 @@ def study(
     asof: pd.DataFrame | None = None,
     teams: Mapping[str, str] | None = None,
     recent: tuple[str, int] | None = None,
+    negative_controls: Sequence[str] = (),
+    labels: Mapping[str, Bilingual] = NO_LABELS,
     known: Known = NOTHING_KNOWN,
     with_depth: bool = True,
 ) -> Study:
@@ -80,7 +84,7 @@ def study(
         Long, one row a person, period and KPI: `level, entity_id, period, kpi, value, status`. Periods next to each
         other in the sorted names are consecutive; a person's missing period breaks the lags that reach across it.
     kpis
-        The family; all KPIs but the outcome if None.
+        The family; all KPIs but the outcome and the negative controls if None.
     lineage
         KPIs that share records with the outcome: mechanical, and not counted in the family.
     asof
@@ -91,6 +95,11 @@ def study(
     recent
         The panel's KPI that is the outcome from deals begun in its own period or the K - 1 before, and K: what KPIs of
         `lineage` are held against, since they share no record with it (`apart`).
+    negative_controls
+        KPIs of the panel that those of the family cannot bring about, such as renewals that run by themselves: where a
+        KPI goes with one of them as it does with the outcome, something else moves both (`negative_controls`).
+    labels
+        What KPIs are called in sentences; by their names where not given.
     known
         What is known of people and weeks beside the panel.
     with_depth
@@ -99,11 +108,12 @@ def study(
     Raises
     ------
     InputError
-        If a column is missing, a row is repeated, or outcome or a KPI is not in the panel; too little data is no error
-        but a verdict.
+        If a column is missing, a row is repeated, outcome or a KPI is not in the panel, or a negative control is one of
+        the family or shares records with the outcome; too little data is no error but a verdict.
     """
     grid = grid_of(panel)
-    names = _named(grid, outcome, kpis)
+    controls = [*dict.fromkeys(negative_controls)]
+    names = _named(grid, outcome, kpis, controls, lineage)
     mechanical = {*lineage, outcome}
     on_file = _on_file(grid, panel, asof) if asof is not None else {}
     codes = _codes(grid, teams) if teams else None
@@ -118,20 +128,30 @@ def study(
         for kpi, one in zip(names, alone, strict=True)
     ]
     told = _told_apart(grid, outcome, recent, {kpi: used[kpi] for kpi in names if kpi in mechanical}) if recent else {}
+    then = replace(grid, values={**grid.values, **used})
     together = [
         replace(one, evidence=replace(one.evidence, **told.get(kpi, {})))
         for kpi, one in zip(names, _with_aliases(_with_family(alone, plan), names), strict=True)
     ]
-    found = _gathered(dict(zip(names, together, strict=True)), grid, outcome, plan)
+    examined = {kpi: held_against(one, then, kpi, controls, plan) for kpi, one in zip(names, together, strict=True)}
+    found = _gathered(examined, grid, outcome, plan, controls, labels)
     return _deepened(found, grid, outcome, used, known) if with_depth else found
 
 
-def _gathered(examined: Mapping[str, Examination], grid: Grid, outcome: str, plan: Plan) -> Study:
+def _gathered(
+    examined: Mapping[str, Examination],
+    grid: Grid,
+    outcome: str,
+    plan: Plan,
+    controls: Sequence[str],
+    labels: Mapping[str, Bilingual],
+) -> Study:
     """The study of what was found of each KPI."""
     findings = [finding for one in examined.values() for finding in one.findings]
-    rows = [_row(kpi, outcome, one, plan) for kpi, one in examined.items()]
+    rows = [_row(kpi, outcome, one, plan, labels) for kpi, one in examined.items()]
     verdicts, nothing = pd.DataFrame(rows, columns=_VERDICT_COLUMNS), depth(grid.values[outcome], {}, plan.lags, plan)
-    return Study(plan, plan.fingerprint(outcome, list(examined)), as_frame(findings), verdicts, nothing)
+    fingerprint = plan.fingerprint(outcome, list(examined), controls)
+    return Study(plan, fingerprint, as_frame(findings), verdicts, nothing)
 
 
 def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatArray], known: Known) -> Study:
@@ -151,11 +171,17 @@ def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatAr
     )
 
 
-def _named(grid: Grid, outcome: str, kpis: Sequence[str] | None) -> list[str]:
+def _named(
+    grid: Grid, outcome: str, kpis: Sequence[str] | None, controls: Sequence[str], lineage: Collection[str]
+) -> list[str]:
+    """The family."""
     allowed = sorted(grid.values)
     problems = [] if outcome in grid.values else [_unknown("study.unknown_outcome", outcome, allowed)]
-    names = list(dict.fromkeys(kpis)) if kpis is not None else [kpi for kpi in allowed if kpi != outcome]
-    problems += [_unknown("study.unknown_kpi", kpi, allowed) for kpi in names if kpi not in grid.values]
+    others = [kpi for kpi in allowed if kpi not in (outcome, *controls)]
+    names = list(dict.fromkeys(kpis)) if kpis is not None else others
+    problems += [_unknown("study.unknown_kpi", kpi, allowed) for kpi in (*names, *controls) if kpi not in grid.values]
+    if not problems:
+        problems = unfit_controls(grid, outcome, names, controls, lineage)
     if problems:
         raise InputError(problems)
     return names
@@ -234,14 +260,14 @@ def _completed(examined: Examination, q: float, between_q: float, alpha: float, 
 _VERDICT_COLUMNS = [
     "kpi", "outcome", "code", "gate", "effect_unit", "effect", "ci_low", "ci_high", "effect_per_unit",
     "effect_per_unit_low", "effect_per_unit_high", "p", "q", "q_by", "familywise_p", "permutation_p",
-    "lead_p", "mde", "on_file_p", "left_on_file", "late_share",
+    "lead_p", "mde", "on_file_p", "left_on_file", "late_share", "placebo_p", "negative_control",
     "granger_p", "gain_p", "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "apart_q", "apart_lead_p",
     "n_people", "n_periods",
     "lags", "months_needed", "coverage", "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",
 ]  # fmt: skip
 
 
-def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str, Any]:
+def _row(kpi: str, outcome: str, examined: Examination, plan: Plan, labels: Mapping[str, Bilingual]) -> dict[str, Any]:
     evidence = examined.evidence
     verdict = judge(evidence, plan)
     numbers = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__ if name in _VERDICT_COLUMNS}
@@ -255,8 +281,8 @@ def _row(kpi: str, outcome: str, examined: Examination, plan: Plan) -> dict[str,
         "gate": verdict.gate,
         **({} if verdict.gate in BY_DEFINITION else _effects(examined)),
         **numbers,
-        "sentence_zh": sentence(verdict, evidence, plan, "zh"),
-        "sentence_en": sentence(verdict, evidence, plan, "en"),
+        "sentence_zh": sentence(verdict, evidence, plan, "zh", labels),
+        "sentence_en": sentence(verdict, evidence, plan, "en", labels),
     }
 
 

@@ -7,12 +7,14 @@ drives results takes a design, such as a scheme that changed for some and not fo
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from kpi_research.evidence.outcome import EffectUnit
 from kpi_research.evidence.plan import Plan
-from kpi_research.language import Language, say
+from kpi_research.language import Bilingual, Language, say
 
 Code = Literal["H", "N", "R", "D", "F", "G", "E", "I", "C", "B", "A"]
 CODES: tuple[Code, ...] = get_args(Code)
@@ -44,6 +46,8 @@ TOLD_IN_SHARES = (("F", "equivalence"), ("G", "power"), ("B", "forecast"))
 LONGEST_WAIT_MONTHS = 120
 """More months than this are not advice any more; the sentence then says to add people."""
 
+NO_LABELS: Mapping[str, Bilingual] = MappingProxyType({})
+
 
 @dataclass(frozen=True)
 class Evidence:
@@ -73,6 +77,9 @@ class Evidence:
         Whether the KPI's records say when they were made, so that it is known what was on file at each period's end.
     late_share, left_on_file, on_file_p
         Share of the records that were made too late; share of the effect that is left without them, and its joint p.
+    placebo_p, negative_control
+        p of no association with any negative control, after Holm, and the control with the smallest one; empty where
+        there is none that could be asked.
     granger_p, gain_p, r2_oos
         p of panel Granger non-causality and of no better forecasts; share of squared forecast errors saved.
     same_sign
@@ -112,6 +119,8 @@ class Evidence:
     late_share: float = math.nan
     left_on_file: float = math.nan
     on_file_p: float = math.nan
+    placebo_p: float = math.nan
+    negative_control: str = ""
     granger_p: float = math.nan
     gain_p: float = math.nan
     r2_oos: float = math.nan
@@ -183,6 +192,8 @@ def _of_association(evidence: Evidence) -> Verdict:
         "lead_untested": math.isnan(evidence.lead_p),
         "lead": evidence.lead_p < LEAD_ALPHA,
         "records": not evidence.has_records,
+        # after `records`: entries made up after a good month go with every result of that month
+        "placebo": evidence.placebo_p <= PASSING_ALPHA,
         "granger": evidence.granger_p > PASSING_ALPHA,
         "gain_untested": math.isnan(evidence.gain_p),
         "gain": evidence.gain_p > PASSING_ALPHA or evidence.r2_oos <= 0,
@@ -203,8 +214,17 @@ def insufficient(evidence: Evidence, plan: Plan) -> str:
     return next((name for name, short in checks.items() if short), "")
 
 
-def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Language) -> str:
-    """The verdict in a few plain sentences for a manager."""
+def sentence(
+    verdict: Verdict, evidence: Evidence, plan: Plan, language: Language, labels: Mapping[str, Bilingual] = NO_LABELS
+) -> str:
+    """The verdict in a few plain sentences for a manager.
+
+    Parameters
+    ----------
+    labels
+        What KPIs are called; one without a label by its name.
+    """
+    control = evidence.negative_control
     values = {
         "n_people": str(evidence.n_people),
         "n_periods": str(evidence.n_periods),
@@ -223,6 +243,7 @@ def sentence(verdict: Verdict, evidence: Evidence, plan: Plan, language: Languag
         "gain": f"{_less_error(evidence.r2_oos):.1%}",
         "between": say(f"verdict.between.{'up' if evidence.between_effect > 0 else 'down'}", language),
         "direction": say(f"verdict.direction.{_direction(evidence)}", language),
+        "control": labels[control][language] if control in labels else control,
     }
     in_shares = evidence.effect_unit == "share" and (verdict.code, verdict.gate) in TOLD_IN_SHARES
     return say(f"verdict.{verdict.code}.{verdict.gate}{'_share' if in_shares else ''}", language, **values)

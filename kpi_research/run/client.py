@@ -28,6 +28,7 @@ from kpi_research.periods import GRAINS, Grain, Period, as_intervals, whole_peri
 from kpi_research.run.customers import customers_of, team_members
 from kpi_research.run.funnels import View, forecast_of, funnel_of
 from kpi_research.run.known_people import known_of
+from kpi_research.run.kpi_names import problems_of_names
 from kpi_research.run.on_file import latest_teams, predictors_of
 from kpi_research.run.scheme_choice import read_versions
 from kpi_research.run.scores import score_of
@@ -231,6 +232,8 @@ class Client:
             asof=panel(data.on_file, as_intervals(periods), "person") if data.on_file and periods else None,
             teams=latest_teams(data.parts, upto),
             recent=FROM_RECENT_DEALS.get(self.settings.outcome) if grain == "month" else None,
+            negative_controls=self.settings.negative_controls,
+            labels={name: self.kpis[name].label for name in self.settings.negative_controls},
             known=known_of(data, self.predictors(), periods),
         )
 
@@ -262,7 +265,7 @@ def open_client(path: str | Path, progress: Progress | None = None) -> Client:
     """
     path = Path(path)
     settings = read_client_file(path)
-    problems = [*_problems_of_names(settings, path)]
+    problems = [*problems_of_names(settings, path.name)]
     scheme: Scheme | None = None
     versions: tuple[SchemeVersion, ...] = ()
     try:
@@ -290,12 +293,3 @@ def notebook_folder(path: Path) -> Path:
     """The project's notebooks, or those beside the package where the project has none."""
     own = project_folder(path) / "notebooks"
     return own if own.is_dir() else Path(__file__).parents[2] / "notebooks"
-
-
-def _problems_of_names(settings: ClientFile, path: Path) -> list[Problem]:
-    wanted = [settings.outcome, *(settings.predictors if isinstance(settings.predictors, list) else [])]
-    try:
-        find_kpis(wanted, path.name, among=kpis_of(settings))
-    except InputError as error:
-        return error.problems
-    return []

@@ -23,13 +23,13 @@ DATA_FIELDS = (
 
 def definitions_of(client: Client, period: Period) -> dict[str, Any]:
     """The scheme, or its versions that had begun by a period's end, in full; and a fingerprint of each KPI that is
-    scored, studied or their outcome.
+    scored, studied, their outcome or a negative control.
     """
     begun = [version for version in client.versions if version.effective_from < period.end]
     schemes = [client.scheme, *(version.scheme for version in begun)]
     scored = [kpi for scheme in schemes if isinstance(scheme, Scheme) for kpi in scheme.kpis]
     names = [*scored, *(kpi.name for kpi in client.predictors())]
-    wanted = sorted({*names, client.settings.outcome})
+    wanted = sorted({*names, client.settings.outcome, *client.settings.negative_controls})
     return {
         "scheme": client.scheme.model_dump(mode="json") if client.scheme else None,
         "versions": [version.model_dump(mode="json") for version in begun],

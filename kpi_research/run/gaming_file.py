@@ -17,7 +17,9 @@ from kpi_research.run.gaming import signs_for
 if TYPE_CHECKING:
     from kpi_research.run.client import Client
 
-ASKED = {"outcome", "predictors", "plan", "scheme", "schemes", "window", "changes", "kpis", "calendar"}
+ASKED = {
+    "outcome", "predictors", "negative_controls", "plan", "scheme", "schemes", "window", "changes", "kpis", "calendar",
+}  # fmt: skip
 """What of a client file decides on the signs, beside the stored data."""
 
 

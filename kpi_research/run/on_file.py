@@ -21,11 +21,12 @@ from kpi_research.run.settings import ClientFile, kpis_of
 
 
 def predictors_of(settings: ClientFile) -> list[Kpi]:
-    """The KPIs that the study asks about: those named, or those of the named kind, less the outcome."""
+    """The KPIs that the study asks about: those named, or those of the named kind, less outcome and controls."""
     known, wanted = kpis_of(settings), settings.predictors
     if isinstance(wanted, list):
         return [known[name] for name in wanted]
-    return [kpi for kpi in known.values() if kpi.kind == wanted and kpi.name != settings.outcome]
+    apart = {settings.outcome, *settings.negative_controls}
+    return [kpi for kpi in known.values() if kpi.kind == wanted and kpi.name not in apart]
 
 
 def compute_on_file(

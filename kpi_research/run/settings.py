@@ -3,15 +3,10 @@
 from __future__ import annotations
 
 import zoneinfo
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.comments import CommentedMap, CommentedSeq
-from ruamel.yaml.constructor import DuplicateKeyError, RoundTripConstructor
-from ruamel.yaml.error import YAMLError
 
 from kpi_research.appraisal.goal import Goal
 from kpi_research.appraisal.incentives import IncentivePlan
@@ -23,6 +18,7 @@ from kpi_research.kpis.catalogue import catalogue
 from kpi_research.kpis.custom import CustomKpi, Label, custom_kpis
 from kpi_research.kpis.definition import Kind, Kpi
 from kpi_research.run.changes import ChangeSettings, ClaimSettings
+from kpi_research.run.client_yaml import line_of, load_yaml, plain, written
 from kpi_research.sources.mapping import Source
 
 DAY = r"^\d{4}-(0[1-9]|1[0-2])-(0[1-9]|[12]\d|3[01])$"
@@ -85,6 +81,8 @@ class ClientFile(_Strict):
         KPIs that were given weight, by team and day; and what somebody says a product has done.
     outcome, predictors
         The result to be predicted; a kind of KPI, or names.
+    negative_controls
+        Results that the predictors cannot bring about, and that the study holds them against.
     kpis
         The client's own KPIs; one that has the name of a KPI of the catalogue takes its place.
     since, until
@@ -112,6 +110,7 @@ class ClientFile(_Strict):
     claims: list[ClaimSettings] = []
     outcome: str = "signed_amount"
     predictors: Kind | list[str] = "process"
+    negative_controls: list[str] = []
     kpis: dict[KpiName, CustomKpi] = {}
     plan: PlanSettings = Field(default_factory=lambda: PlanSettings.model_validate({}))
     since: str | None = Field(None, pattern=DAY)
@@ -152,9 +151,9 @@ def read_client_file(path: Path) -> ClientFile:
     if not path.is_file():
         beside = tuple(sorted(p.name for p in path.parent.glob("*.y*ml"))) if path.parent.is_dir() else ()
         raise InputError(Problem("source.missing", values={"path": path.as_posix()}, given=path.name, allowed=beside))
-    document = _load_yaml(path)
+    document = load_yaml(path)
     try:
-        return ClientFile.model_validate(_plain(document))
+        return ClientFile.model_validate(plain(document))
     except ValidationError as error:
         raise InputError([_problem(path, document, found) for found in error.errors()]) from None
 
@@ -189,53 +188,13 @@ def read_scheme(given: str | Scheme | None, path: Path | None = None) -> Scheme 
         raise InputError(
             Problem("settings.unknown_scheme", path.name if path else "", {"scheme": given}, given, template_names())
         )
-    return Scheme.model_validate(_plain(_load_yaml(TEMPLATES / f"{given}.yaml")))
-
-
-class _TextualDates(RoundTripConstructor):
-    """Dates stay as they are written, so that an impossible one is our complaint and not a crash."""
-
-
-_TextualDates.add_constructor("tag:yaml.org,2002:timestamp", lambda self, node: self.construct_scalar(node))
-
-
-def _yaml() -> YAML:
-    yaml = YAML(typ="rt")
-    yaml.Constructor = _TextualDates
-    return yaml
-
-
-def _load_yaml(path: Path) -> Any:
-    try:
-        document = _yaml().load(path.read_text(encoding="utf-8"))
-    except UnicodeDecodeError:
-        raise InputError(Problem("source.encoding", path.name, {"tried": "utf-8"})) from None
-    except DuplicateKeyError as error:
-        line = error.problem_mark.line + 1
-        reason = str(error.problem).split(" with ")[0].removeprefix("found duplicate key ")
-        raise InputError(Problem("settings.key_twice", f"{path.name}:{line}", {"key": reason})) from None
-    except YAMLError as error:
-        mark = getattr(error, "problem_mark", None)
-        where = f"{path.name}:{mark.line + 1}" if mark else path.name
-        raise InputError(Problem("settings.not_yaml", where, {"reason": getattr(error, "problem", error)})) from None
-    if not isinstance(document, dict):
-        raise InputError(Problem("settings.not_a_mapping", path.name))
-    return document
-
-
-def _plain(node: Any) -> Any:
-    """YAML's own containers as plain ones."""
-    if isinstance(node, dict):
-        return {str(key): _plain(value) for key, value in node.items()}
-    if isinstance(node, list):
-        return [_plain(value) for value in node]
-    return node
+    return Scheme.model_validate(plain(load_yaml(TEMPLATES / f"{given}.yaml")))
 
 
 def _problem(path: Path, document: Any, found: Any) -> Problem:
     """One of pydantic's findings in our words, at its line."""
     keys = [key for key in found["loc"] if not (isinstance(key, str) and key in _VARIANTS)]
-    where, name = f"{path.name}:{_line(document, keys)}", ".".join(_written(document, keys))
+    where, name = f"{path.name}:{line_of(document, keys)}", ".".join(written(document, keys))
     if found["type"] == "extra_forbidden":
         allowed = _allowed_beside(keys)
         return Problem("settings.unknown_key", where, {"key": name}, str(keys[-1]), allowed)
@@ -248,37 +207,6 @@ def _problem(path: Path, document: Any, found: Any) -> Problem:
 _VARIANTS = {"files", "database", "canonical", "simulated", "merged", "Scheme", "str", "list[str]"} | {
     "literal['result','process','efficiency','customer_value','collaboration','digital','growth']"
 }
-
-
-def _line(document: Any, keys: list[Any]) -> int:
-    """The line of the deepest key that the document has."""
-    line = 1
-    node: Any = document
-    for key in keys:
-        if isinstance(node, CommentedMap) and key in node:
-            line = node.lc.key(key)[0] + 1
-        elif isinstance(node, CommentedSeq) and isinstance(key, int) and key < len(node):
-            line = node.lc.item(key)[0] + 1
-        elif isinstance(node, CommentedMap) and key == 0:
-            continue  # one where several may stand
-        else:
-            break
-        node = node[key]
-    return line
-
-
-def _written(document: Any, keys: list[Any]) -> Iterator[str]:
-    """The keys as they stand in the file: without the place of one where several may stand."""
-    node: Any = document
-    for key in keys:
-        if isinstance(node, CommentedMap) and key == 0:
-            continue
-        yield str(key)
-        node = node[key] if isinstance(node, CommentedMap | CommentedSeq) and _has(node, key) else None
-
-
-def _has(node: Any, key: Any) -> bool:
-    return key in node if isinstance(node, CommentedMap) else isinstance(key, int) and key < len(node)
 
 
 def _allowed_beside(keys: list[Any]) -> tuple[str, ...]:

@@ -164,8 +164,9 @@ def _sha256(path: Path) -> str:
 def fingerprint(settings: ClientFile, inputs: Mapping[str, str]) -> str:
     """What the stored data depend on, in 16 hexadecimal digits."""
     read_from = ("client", "source", "timezone", "calendar", "since", "until", "stages", "currency", "kpis")
-    studied: dict[str, Any] = {"predictors": True, "fiscal_year_starts": True, "plan": {"grain"}}
-    reading = settings.model_dump_json(include={**dict.fromkeys(read_from, True), **studied})
+    studied = ("predictors", "negative_controls", "fiscal_year_starts")
+    included: dict[str, Any] = {**dict.fromkeys(read_from + studied, True), "plan": {"grain"}}
+    reading = settings.model_dump_json(include=included)
     text = json.dumps([reading, dict(inputs), data_code_fingerprint()], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 

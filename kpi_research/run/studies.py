@@ -33,7 +33,7 @@ def _driving(client: Client, period: Period, found: Study) -> list[str]:
     """KPIs of which a change that the client file names showed that they drive the outcome; asked once."""
     if not client.settings.changes:
         return []
-    asked = client.settings.model_dump_json(include={"changes", "outcome", "plan", "predictors"})
+    asked = client.settings.model_dump_json(include={"changes", "outcome", "plan", "predictors", "negative_controls"})
     path = (
         client.data.derived
         / "studies"
@@ -50,7 +50,7 @@ def _driving(client: Client, period: Period, found: Study) -> list[str]:
 def _study_upto(client: Client, period: Period) -> Study:
     """The study by itself, made once."""
     plan, names = client.plan(), [kpi.name for kpi in client.predictors()]
-    fingerprint = plan.fingerprint(client.settings.outcome, names)
+    fingerprint = plan.fingerprint(client.settings.outcome, names, client.settings.negative_controls)
     folder = client.data.derived / "studies" / f"{period.name}-{fingerprint[:16]}"
     if not all((folder / f"{part}.parquet").is_file() for part in (*PARTS, *beside.PARTS)):
         _write(folder, client.study(upto=period))

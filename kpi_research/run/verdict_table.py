@@ -11,6 +11,7 @@ from kpi_research.evidence.study import Study
 from kpi_research.evidence.verdict import CODES
 from kpi_research.language import Language, say
 from kpi_research.periods import Period
+from kpi_research.report.control_words import controls_not_asked
 from kpi_research.report.format import Unit, format_interval, format_value
 from kpi_research.report.words import listed
 from kpi_research.run.client import Client
@@ -40,6 +41,8 @@ def print_verdicts(client: Client, study: Study, period: Period, language: Langu
             _sentence(row, client, language),
         )
     console.print(table)
+    for told in controls_not_asked(study, lambda kpi: client.kpis[kpi].label[language], language):
+        console.print(told, highlight=False)
     console.print(say("evidence_command.plan", language, fingerprint=study.fingerprint[:16]), highlight=False)
     if len(verdicts):
         console.print(say(f"findings.note.unit_{verdicts['effect_unit'].iloc[0]}", language), highlight=False)

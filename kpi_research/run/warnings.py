@@ -59,7 +59,7 @@ def warnings_of(
 
 def _looks(client: Client, day: dt.date) -> Looks:
     """Everything of the past that could have been warned of, and everything of today; made once for all teams."""
-    asked = client.settings.model_dump_json(include={"outcome", "predictors", "schemes", "scheme"})
+    asked = client.settings.model_dump_json(include={"outcome", "predictors", "negative_controls", "schemes", "scheme"})
     folder = client.data.derived / "warnings" / f"{day}-{hashlib.sha256(asked.encode()).hexdigest()[:16]}"
     paths = [folder / f"{name}.parquet" for name in ("past", "now")]
     if not all(path.is_file() for path in paths):

@@ -8,6 +8,7 @@ import pandas as pd
 
 from kpi_research.language import catalogue, say
 from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
+from kpi_research.report.control_words import controls_not_asked
 from kpi_research.report.data import PageData
 from kpi_research.report.page import Section
 from kpi_research.report.words import listed, period_title, range_of, value_of
@@ -46,7 +47,7 @@ def build(page: PageData) -> Iterator[Block]:
             ),
         ),
         table=DataTable(frame, _columns(page, frame), say("activities.caption", page.language)),
-        notes=(say("activities.limits", page.language),),
+        notes=(say("activities.limits", page.language), *controls_not_asked(page.study, page.label, page.language)),
         facts={"verdicts": frame[FACTS].to_dict("records")},
     )
 

@@ -9,6 +9,7 @@ import pandas as pd
 from kpi_research.language import say
 from kpi_research.report.block import Block, ColumnFormat, ColumnView, DataTable
 from kpi_research.report.charts import lag_profile, verdict_overview
+from kpi_research.report.control_words import controls_not_asked
 from kpi_research.report.data import PageData
 from kpi_research.report.lag_picture import profile_of
 from kpi_research.report.page import Section
@@ -20,8 +21,8 @@ NUMBERS: dict[str, ColumnFormat] = {
 }  # fmt: skip
 GATES: dict[str, ColumnFormat] = {
     "familywise_p": "probability", "permutation_p": "probability", "late_share": "share", "left_on_file": "share",
-    "on_file_p": "probability", "granger_p": "probability", "gain_p": "probability", "r2_oos": "share",
-    "between_q": "probability",
+    "on_file_p": "probability", "placebo_p": "probability", "granger_p": "probability", "gain_p": "probability",
+    "r2_oos": "share", "between_q": "probability",
 }  # fmt: skip
 PROFILES_SHOWN = 4
 
@@ -40,6 +41,8 @@ def build(page: PageData) -> Iterator[Block]:
     yield _overview(page)
     yield _sentences(page)
     yield _gates(page)
+    if page.study.findings["test"].eq("negative_control").any():
+        yield _controls(page)
     if len(page.study.depth):
         yield _depth(page)
     shown = verdicts[verdicts["q"].notna()].nsmallest(PROFILES_SHOWN, "p")
@@ -123,10 +126,11 @@ def _gates(page: PageData) -> Block:
     # what is left of no effect is no share of anything
     frame["left_on_file"] = frame["left_on_file"].where(frame["q"] <= page.study.plan.q)
     frame["same_sign"] = [_yes_or_no(page, value) for value in frame["same_sign"]]
+    shown = {key: unit for key, unit in GATES.items() if key != "placebo_p" or frame[key].notna().any()}
     columns = (
         ColumnView("label", say("findings.column.label", page.language)),
         ColumnView("code", say("findings.column.code", page.language)),
-        *(ColumnView(key, say(f"findings.column.{key}", page.language), unit) for key, unit in GATES.items()),
+        *(ColumnView(key, say(f"findings.column.{key}", page.language), unit) for key, unit in shown.items()),
         ColumnView("same_sign", say("findings.column.same_sign", page.language)),
     )
     notes = tuple(
@@ -137,6 +141,34 @@ def _gates(page: PageData) -> Block:
         say("findings.title_gates", page.language),
         table=DataTable(frame, columns, say("findings.caption_gates", page.language)),
         notes=notes,
+    )
+
+
+def _controls(page: PageData) -> Block:
+    """What each KPI that goes with the result shows on results that it cannot bring about."""
+    found = page.study.findings[page.study.findings["test"] == "negative_control"]
+    frame = found.assign(
+        label=found["kpi"].map(page.label),
+        control=found["outcome"].map(page.label),
+        effect_low=found["ci_low"],
+        effect_high=found["ci_high"],
+        people=found["n_people"],
+        periods=found["n_periods"],
+    )
+    shown: dict[str, ColumnFormat] = {"effect": "number", "p": "probability", "people": "count", "periods": "count"}
+    columns = (
+        ColumnView("label", say("findings.column.label", page.language)),
+        ColumnView("control", say("findings.column.control", page.language)),
+        *(ColumnView(key, say(f"findings.column.{key}", page.language), unit) for key, unit in shown.items()),
+    )
+    return Block(
+        "controls",
+        say("findings.title_controls", page.language),
+        table=DataTable(frame, columns, say("findings.caption_controls", page.language)),
+        notes=(
+            say("findings.note.placebo", page.language),
+            *controls_not_asked(page.study, page.label, page.language),
+        ),
     )
 
 
