@@ -18,6 +18,7 @@ from kpi_research.evidence.granger import Granger
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
 from kpi_research.evidence.lags import LagFit, Measured, fit_lags_of, fit_same_period, history, usable_lags
 from kpi_research.evidence.outcome import Outcome, Unit, outcome_of, unit_of
+from kpi_research.evidence.peers import peers_of
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
@@ -96,22 +97,24 @@ def examine(
     Parameters
     ----------
     teams
-        N codes of the persons' teams, -1 for none.
+        N codes of the persons' teams, -1 for none; None where no teams are known.
     """
-    pair, sized = _sized(grid, kpi, outcome, plan)
+    peers = None if teams is None else peers_of(teams, grid.active)
+    pair, sized = _sized(grid, kpi, outcome, plan, peers)
     pair = replace(pair, on_file=on_file)
     shortage = insufficient(sized, plan)
 
     def attempt(run: Callable[[], Fitted]) -> Fitted | None:
         return None if shortage else attempted(run)
 
-    lags = attempt(lambda: fit_lags_of(pair.y, pair.x, pair.lags))
-    lead = attempt(lambda: fit_lead(pair.y.tested, pair.x, pair.lags))
-    same = attempt(lambda: fit_same_period(pair.y.tested, pair.x))
-    # whether both record the same thing is asked of the values themselves, whatever is tested
-    twice = same if pair.y.tested is pair.y.values else attempt(lambda: fit_same_period(pair.y.values, pair.x))
+    lags = attempt(lambda: fit_lags_of(pair.y, pair.x, pair.lags, peers))
+    lead = attempt(lambda: fit_lead(pair.y.tested, pair.x, pair.lags, peers))
+    same = attempt(lambda: fit_same_period(pair.y.tested, pair.x, peers))
+    # whether both record the same thing is asked of the values themselves, whatever is tested and whoever is compared
+    twice = attempt(lambda: fit_same_period(pair.y.values, pair.x))
     between = attempt(lambda: fit_between(pair.y.values, pair.x))
-    passed = gates(pair.y, pair.x, on_file.x if on_file else None, lags, teams) if lags else Gates()
+    then = on_file.x if on_file else None
+    passed = gates(pair.y, pair.x, then, lags, teams=teams, peers=peers) if lags else Gates()
     findings = (
         *_lag_findings(pair, plan, lags),
         pair.finding_of_tested("lead_placebo", -1, lead),
@@ -133,7 +136,7 @@ def examine(
     return Examination(findings, evidence, pair.unit, lags)
 
 
-def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Evidence]:
+def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan, peers: Codes | None) -> tuple[Pair, Evidence]:
     x, result = grid.values[kpi], outcome_of(grid.values[outcome])
     y = result.values
     both = np.isfinite(x) & np.isfinite(y)
@@ -141,7 +144,7 @@ def _sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Eviden
     lags = usable_lags(plan.lags, n_periods)
     shares = [within_spread(rows_of(*pair))[1] for pair in ((x, y), (y, x))]
     evidence = Evidence(
-        n_people=rows_of(result.tested, *history(result.tested, x, lags)).n_people,
+        n_people=rows_of(result.tested, *history(result.tested, x, lags), peers=peers).n_people,
         n_periods=n_periods,
         lags=lags,
         coverage=float(both.sum() / max(1, (grid.active & in_use(x)).sum())),

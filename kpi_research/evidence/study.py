@@ -19,6 +19,7 @@ from kpi_research.evidence.finding import as_frame
 from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
 from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q, in_view_of_all
+from kpi_research.evidence.peers import peers_of
 from kpi_research.evidence.permuted import permutation_ps
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
@@ -87,7 +88,8 @@ def study(
         The same panel as it was on file at each period's end, for the KPIs whose records say when they were made.
         Other KPIs cannot be more than associated.
     teams
-        Team of each person, by `entity_id`: an effect that rests on one team predicts nothing for the others.
+        Team of each person, by `entity_id`. People are then compared with those of their team in the same period
+        (`peers`), and an effect that rests on one team predicts nothing for the others.
     recent
         The panel's KPI that is the outcome from deals begun in its own period or the K - 1 before, and K: what KPIs of
         `lineage` are held against, since they share no record with it (`apart`).
@@ -117,7 +119,8 @@ def study(
         replace(one, evidence=replace(one.evidence, alias_of=same.get(kpi, "")))
         for kpi, one in zip(names, alone, strict=True)
     ]
-    told = _told_apart(grid, outcome, recent, {kpi: used[kpi] for kpi in names if kpi in mechanical}) if recent else {}
+    shared = {kpi: used[kpi] for kpi in names if kpi in mechanical}
+    told = _told_apart(grid, outcome, recent, shared, codes) if recent else {}
     together = [
         replace(one, evidence=replace(one.evidence, **told.get(kpi, {})))
         for kpi, one in zip(names, _with_aliases(_with_family(alone, plan), names), strict=True)
@@ -173,11 +176,14 @@ def _on_file(grid: Grid, panel: pd.DataFrame, asof: pd.DataFrame) -> dict[str, O
 
 
 def _told_apart(
-    grid: Grid, outcome: str, recent: tuple[str, int], kpis: Mapping[str, FloatArray]
+    grid: Grid, outcome: str, recent: tuple[str, int], kpis: Mapping[str, FloatArray], teams: Codes | None
 ) -> dict[str, dict[str, Any]]:
     name, periods = recent
     others = {kpi: x for kpi, x in kpis.items() if kpi not in (outcome, name)}
-    return seen_apart(grid.values[name], grid.values[outcome], others, periods) if name in grid.values else {}
+    if name not in grid.values:
+        return {}
+    peers = None if teams is None else peers_of(teams, grid.active)
+    return seen_apart(grid.values[name], grid.values[outcome], others, periods, peers)
 
 
 def _codes(grid: Grid, teams: Mapping[str, str]) -> Codes:
