@@ -9,10 +9,12 @@ from kpi_research.evidence.fixed_effects import fit, not_nested, within
 from kpi_research.evidence.granger import juodis_karavias_sarafidis
 from kpi_research.evidence.grid import rows_of
 from kpi_research.evidence.lags import fit_lags, history
-from kpi_research.evidence.peers import LEAST_PEERS, peers_of
+from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, peers_of
+from kpi_research.evidence.permuted import _dealt, permutation_p
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.simulate import autoregressive
 from kpi_research.evidence.stability import leave_one_out
+from kpi_research.evidence.stepdown import joint_scores
 from kpi_research.evidence.worlds import World, draw, worlds
 
 
@@ -72,6 +74,22 @@ def test_what_a_team_has_in_common_in_a_month_changes_nothing():
     before, after = (juodis_karavias_sarafidis(*pair, 1, peers).p for pair in ((y, x), (moved_y, moved_x)))
     assert after == pytest.approx(before)
     assert juodis_karavias_sarafidis(moved_y, moved_x, 1).p != pytest.approx(before, rel=0.01)
+
+
+def test_what_stands_beside_is_beyond_the_team_too():
+    rng = np.random.default_rng(5)
+    peers = np.repeat(np.arange(4), 5)
+    y, x = rng.normal(size=(2, 20, 24))
+    moved_y, moved_x = (values + 3 * rng.normal(size=(4, 24))[peers] for values in (y, x))
+    assert np.allclose(joint_scores(moved_y, moved_x, 2, peers), joint_scores(y, x, 2, peers))
+    assert permutation_p(moved_y, moved_x, 2, peers=peers) == permutation_p(y, x, 2, peers=peers)
+    assert np.allclose(beyond_peers(moved_y, peers), beyond_peers(y, peers))
+    assert beyond_peers(y, np.zeros(20, dtype=int)) is y
+    x[3, 2] = np.nan
+    for dealt in _dealt(x, 3, rng, peers):
+        assert np.isnan(dealt[3, 2]) and np.isnan(dealt).sum() == 1
+        for team in range(4):
+            assert np.allclose(np.sort(dealt[peers == team], axis=0), np.sort(x[peers == team], axis=0), equal_nan=True)
 
 
 @pytest.mark.parametrize("by_team", [False, True])

@@ -23,7 +23,7 @@ from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
 from kpi_research.evidence.stability import Stability
-from kpi_research.evidence.verdict import Evidence, insufficient
+from kpi_research.evidence.verdict import LEAST_SHARE_LEFT, Evidence, insufficient
 
 
 @dataclass(frozen=True)
@@ -219,7 +219,9 @@ def _passed(passed: Gates, on_file: OnFile | None, full: LagFit | None) -> dict[
     left, then = np.nan, passed.on_file
     if then and full and full.total.value:
         left = then.total.value / full.total.value
-    stable = [found.same_sign for found in (passed.by_person, passed.by_team) if found is not None]
+    stable = [passed.by_person.same_sign] if passed.by_person else []
+    if passed.by_team:
+        stable.append(passed.by_team.share_left >= LEAST_SHARE_LEFT)
     if used := then or full:
         stable.append(np.sign(used.total.value) == np.sign(used.tested.value))
     return {

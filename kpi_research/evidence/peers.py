@@ -11,7 +11,7 @@ from __future__ import annotations
 import numpy as np
 import numpy.typing as npt
 
-from kpi_research.evidence.fixed_effects import Codes
+from kpi_research.evidence.fixed_effects import Codes, FloatArray
 
 LEAST_PEERS = 4
 """People of a team, in the mean of its months, from which its months have effects of their own."""
@@ -37,3 +37,21 @@ def peers_of(teams: Codes, active: npt.NDArray[np.bool_]) -> Codes:
         if there.any() and there[there > 0].mean() >= LEAST_PEERS:
             own[teams == team] = team
     return np.unique(own, return_inverse=True)[1].astype(np.intp)
+
+
+def beyond_peers(values: FloatArray, peers: Codes | None) -> FloatArray:
+    """Values (N x T) less the mean of the person's peers in the period; as they are where all are peers.
+
+    For tests that know no effects of groups' own periods. Where everybody has a value this is what such effects leave;
+    with holes it is nearly that. NaN where a person has no peer in the period.
+    """
+    if peers is None or not peers.max(initial=0):
+        return values
+    left = np.full(values.shape, np.nan)
+    for group in range(int(peers.max()) + 1):
+        own = values[peers == group]
+        known = np.isfinite(own)
+        count = known.sum(axis=0)
+        mean = np.where(known, own, 0.0).sum(axis=0) / np.maximum(count, 1)
+        left[peers == group] = np.where(known & (count > 1), own - mean, np.nan)
+    return left

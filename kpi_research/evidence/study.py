@@ -126,7 +126,8 @@ def study(
         for kpi, one in zip(names, _with_aliases(_with_family(alone, plan), names), strict=True)
     ]
     found = _gathered(dict(zip(names, together, strict=True)), grid, outcome, plan)
-    return _deepened(found, grid, outcome, used, known) if with_depth else found
+    peers = None if codes is None else peers_of(codes, grid.active)
+    return _deepened(found, grid, outcome, used, known, peers) if with_depth else found
 
 
 def _gathered(examined: Mapping[str, Examination], grid: Grid, outcome: str, plan: Plan) -> Study:
@@ -137,7 +138,14 @@ def _gathered(examined: Mapping[str, Examination], grid: Grid, outcome: str, pla
     return Study(plan, plan.fingerprint(outcome, list(examined)), as_frame(findings), verdicts, nothing)
 
 
-def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatArray], known: Known) -> Study:
+def _deepened(
+    found: Study,
+    grid: Grid,
+    outcome: str,
+    used: Mapping[str, FloatArray],
+    known: Known,
+    peers: Codes | None,
+) -> Study:
     """The study with what more can be said of the KPIs that go with the outcome, and beside all."""
     verdicts = found.verdicts[found.verdicts["alias_of"].eq("")]
     going = verdicts[verdicts["code"].isin(["B", "C"]) & ~verdicts["gate"].isin(BY_DEFINITION)]
@@ -145,12 +153,12 @@ def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatAr
     family = {kpi: used[kpi] for kpi in verdicts.loc[verdicts["q"].notna(), "kpi"]}
     # p and q are of the whole record, whenever it was made; so is what stands beside them
     whole = {kpi: grid.values[kpi] for kpi in family}
-    q_by, strict = in_view_of_all(found.verdicts, grid.values[outcome], whole)
-    shuffled = permutation_ps(grid.values[outcome], whole, found.plan.lags)
+    q_by, strict = in_view_of_all(found.verdicts, grid.values[outcome], whole, peers)
+    shuffled = permutation_ps(grid.values[outcome], whole, found.plan.lags, peers)
     told = found.verdicts.assign(q_by=q_by, familywise_p=strict, permutation_p=found.verdicts["kpi"].map(shuffled))
     deep = depth(grid.values[outcome], {kpi: used[kpi] for kpi in going["kpi"]}, lags, found.plan)
     return replace(
-        found, verdicts=told, depth=deep, beside=beside(grid, outcome, family, list(going["kpi"]), lags, known)
+        found, verdicts=told, depth=deep, beside=beside(grid, outcome, family, list(going["kpi"]), lags, known, peers)
     )
 
 
