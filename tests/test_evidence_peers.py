@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from golden.planted_worlds import panel_of, world
+from test_evidence_study import recorded
 
 from kpi_research.evidence.fixed_effects import fit, not_nested, within
 from kpi_research.evidence.granger import juodis_karavias_sarafidis
@@ -15,6 +17,7 @@ from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.simulate import autoregressive
 from kpi_research.evidence.stability import leave_one_out
 from kpi_research.evidence.stepdown import joint_scores
+from kpi_research.evidence.study import study
 from kpi_research.evidence.worlds import World, draw, worlds
 
 
@@ -140,8 +143,8 @@ def test_the_test_is_honest_where_teams_share_their_months(lags):
 
 
 def test_a_world_of_teams_has_a_kpi_that_works_in_one_of_them():
-    world = World("teams", people=60, periods=400, noise=1, beta=0.3, team_share=0.3, teams=(20, 20, 20))
-    drawn = draw(world, np.random.default_rng(4))
+    given = World("teams", people=60, periods=400, noise=1, beta=0.3, team_share=0.3, teams=(20, 20, 20))
+    drawn = draw(given, np.random.default_rng(4))
     wide = drawn.panel.pivot_table(index="entity_id", columns=["kpi", "period"], values="value")
     y, x = wide["revenue"].to_numpy(), wide["one_team"].to_numpy()
     teams = np.array([int(drawn.teams[person][-3:]) for person in wide.index])
@@ -149,3 +152,16 @@ def test_a_world_of_teams_has_a_kpi_that_works_in_one_of_them():
     assert slopes == pytest.approx([0.9, 0, 0], abs=0.05)
     assert fit_lags(y, x, 1, teams).total.value == pytest.approx(0.3, abs=0.05)
     assert worlds("teams").sizes == (7, 7, 7, 7, 6, 6)
+
+
+def test_an_effect_of_which_less_than_half_is_left_without_a_team_is_no_prediction():
+    arrays = world(np.random.default_rng(11))
+    most = arrays["revenue"].copy()
+    most[:10, 1:] += 3 * arrays["driver"][:10, :-1]
+    most[10:, 1:] += 0.2 * arrays["driver"][10:, :-1]
+    rows = panel_of({**arrays, "revenue": most})
+    teams = {person: f"team{number // 10}" for number, person in enumerate(sorted(set(rows["entity_id"])))}
+    found = study(rows, outcome="revenue", kpis=["driver"], asof=recorded(rows), teams=teams)
+    one = found.findings.set_index("test").loc["without_one_team"]
+    assert one["ci_low"] > 0 and not found.verdicts.loc[0, "same_sign"]
+    assert (found.verdicts.loc[0, "code"], found.verdicts.loc[0, "gate"]) == ("C", "stability")

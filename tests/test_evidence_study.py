@@ -233,19 +233,6 @@ def test_an_effect_that_rests_on_one_team_predicts_nothing(strong):
     assert found.verdicts.loc[0, "code"] != "B" and not found.verdicts.loc[0, "same_sign"]
 
 
-def test_so_does_one_of_which_less_than_half_is_left_without_a_team(strong):
-    arrays = world(np.random.default_rng(11))
-    most = arrays["revenue"].copy()
-    most[:10, 1:] += 3 * arrays["driver"][:10, :-1]
-    most[10:, 1:] += 0.2 * arrays["driver"][10:, :-1]
-    rows = panel_of({**arrays, "revenue": most})
-    teams = {person: f"team{number // 10}" for number, person in enumerate(sorted(set(rows["entity_id"])))}
-    found = study(rows, outcome="revenue", kpis=["driver"], asof=recorded(rows), teams=teams)
-    one = found.findings.set_index("test").loc["without_one_team"]
-    assert one["ci_low"] > 0 and not found.verdicts.loc[0, "same_sign"]
-    assert (found.verdicts.loc[0, "code"], found.verdicts.loc[0, "gate"]) == ("C", "stability")
-
-
 def test_the_same_kpi_under_another_name_or_unit_is_no_second_discovery(strong):
     twice = {**strong, "x_copy": 100 - 3 * strong["driver"]}
     rows = panel_of(twice)
