@@ -15,7 +15,7 @@ from kpi_research.commands import FAILED, INTERRUPTED, WRONG_INPUT
 from kpi_research.errors import InputError, KpiResearchError
 from kpi_research.language import LANGUAGES, Language, say
 
-WORLDS = ("published", "heavy", "movers", "spread", "proxy_alias")
+WORLDS = ("published", "heavy", "movers", "spread", "proxy_alias", "teams")
 LISTED = ("kpis", "presets", "rules", "schemes", "sections")
 
 Command = Callable[[str, Callable[[argparse.Namespace, Language], int]], argparse.ArgumentParser]

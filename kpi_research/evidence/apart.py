@@ -20,7 +20,7 @@ from typing import Any
 
 import numpy as np
 
-from kpi_research.evidence.fixed_effects import Estimate, FloatArray, fit, wald
+from kpi_research.evidence.fixed_effects import Codes, Estimate, FloatArray, fit, wald
 from kpi_research.evidence.gates import attempted
 from kpi_research.evidence.grid import lagged, rows_of
 from kpi_research.evidence.multiplicity import family_q
@@ -50,13 +50,15 @@ class Apart:
     n_periods: int
 
 
-def fit_apart(recent: FloatArray, y: FloatArray, x: FloatArray, periods: int) -> Apart:
+def fit_apart(recent: FloatArray, y: FloatArray, x: FloatArray, periods: int, peers: Codes | None = None) -> Apart:
     """Results from deals begun in the last K `periods` on the KPI of K periods before, beside the whole result of then.
 
     Parameters
     ----------
     recent, y, x
         The result from deals begun in a period or the K - 1 before it, the whole result, and the KPI; N x T each.
+    peers
+        N codes of those whose periods share an effect, as in `rows_of`.
 
     Raises
     ------
@@ -64,27 +66,27 @@ def fit_apart(recent: FloatArray, y: FloatArray, x: FloatArray, periods: int) ->
         If the rows that are left cannot carry the regression.
     """
     tested, known = outcome_of(recent).tested, outcome_of(y).tested
-    rows = rows_of(tested, lagged(x, periods), lagged(known, periods))
+    rows = rows_of(tested, lagged(x, periods), lagged(known, periods), peers=peers)
     fitted = fit(rows.y, rows.X, person=rows.person, period=rows.period)
     since = [lagged(x, lag) for lag in range(-1, periods + 1)]
-    ahead = rows_of(tested, *since, lagged(known, periods))
+    ahead = rows_of(tested, *since, lagged(known, periods), peers=peers)
     lead = fit(ahead.y, ahead.X, person=ahead.person, period=ahead.period)
     return Apart(fitted.at(0), wald(fitted, [0]).p, lead.at(0).p, rows.n_people, rows.n_periods)
 
 
 def seen_apart(
-    recent: FloatArray, y: FloatArray, kpis: Mapping[str, FloatArray], periods: int
+    recent: FloatArray, y: FloatArray, kpis: Mapping[str, FloatArray], periods: int, peers: Codes | None = None
 ) -> dict[str, dict[str, Any]]:
     """By KPI what the ladder looks at: `apart_q`, in the family of these KPIs, `apart_lead_p`, and the direction.
 
     Parameters
     ----------
-    recent, y, kpis, periods
+    recent, y, kpis, periods, peers
         See `fit_apart`. KPIs of which it cannot be estimated are left out.
     """
     found: dict[str, Apart] = {}
     for kpi, x in kpis.items():
-        made = attempted(functools.partial(fit_apart, recent, y, x, periods))
+        made = attempted(functools.partial(fit_apart, recent, y, x, periods, peers))
         if made is not None:
             found[kpi] = made
     q = family_q(np.array([one.p for one in found.values()]))

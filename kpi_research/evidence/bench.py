@@ -90,7 +90,13 @@ def tabulated(seen: Sequence[Letters]) -> pd.DataFrame:
 
 def _letters(drawn: Drawn, plan: Plan) -> Letters:
     found = study(
-        drawn.panel, outcome=drawn.outcome, plan=plan, lineage=drawn.lineage, asof=drawn.asof, with_depth=False
+        drawn.panel,
+        outcome=drawn.outcome,
+        plan=plan,
+        lineage=drawn.lineage,
+        asof=drawn.asof,
+        teams=drawn.teams,
+        with_depth=False,
     ).verdicts
     by_truth: dict[Truth, list[str]] = {}
     for kpi, code in zip(found["kpi"], found["code"], strict=True):

@@ -44,7 +44,8 @@ class Benched:
     def from_dict(cls, given: Mapping[str, Any]) -> Benched:
         """What `as_dict` gave."""
         rates = pd.DataFrame(given["rates"], columns=COLUMNS)
-        world, plan = World(**given["world"]), Plan(**given["plan"])
+        world = World(**{**given["world"], "teams": tuple(given["world"]["teams"])})
+        plan = Plan(**given["plan"])
         return cls(given["client"], world, plan, given["wanted"], given["done"], rates)
 
     @property

@@ -17,6 +17,7 @@ from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError
 from kpi_research.evidence.grid import grid_of
 from kpi_research.evidence.interrupted import interrupted
 from kpi_research.evidence.synthetic_control import SyntheticControl, synthetic_control
+from kpi_research.evidence.synthetic_differences import synthetic_differences
 from kpi_research.evidence.wild_interval import Contrast, ratio_ends
 
 
@@ -123,6 +124,7 @@ def _synthetic(found: ChangeEffect, y: FloatArray, x: FloatArray, timing: Timing
         honest_high=high,
         chance=_chance(y, timing),
         synthetic=made,
+        differences=synthetic_differences(means["y"][treated], means["y"][others], at),
         periods=tuple(np.array(found.periods)[kept]),
         n_people=int((np.isfinite(y) & np.isfinite(x)).any(axis=1).sum()),
         donors={timing.names[t]: float(share) for t, share in zip(others, made.weights, strict=True)},

@@ -17,6 +17,7 @@ from kpi_research.evidence.fixed_effects import Codes
 from kpi_research.evidence.grid import Grid
 from kpi_research.evidence.interrupted import Interrupted
 from kpi_research.evidence.synthetic_control import SyntheticControl
+from kpi_research.evidence.synthetic_differences import SyntheticDifferences
 from kpi_research.evidence.wild_interval import Contrast
 from kpi_research.periods import Period
 
@@ -171,6 +172,8 @@ class ChangeEffect:
         How much of a rise other teams, as low before, had as well; None where there is none to ask.
     donors
         Other teams of a synthetic control, with each one's share in the mixture.
+    differences
+        The same compared another way, beside a synthetic control; it decides nothing.
     """
 
     change: Change
@@ -188,6 +191,7 @@ class ChangeEffect:
     chance: ChanceRise | None = None
     event: EventStudy | None = None
     synthetic: SyntheticControl | None = None
+    differences: SyntheticDifferences | None = None
     series: Interrupted | None = None
     periods: tuple[str, ...] = ()
     n_teams: int = 0

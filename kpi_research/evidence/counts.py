@@ -42,6 +42,7 @@ from kpi_research.evidence.fixed_effects import (
     within,
 )
 from kpi_research.evidence.left_out import Fitted, coefficients_without, fitted_on_grid
+from kpi_research.evidence.parts import cells_of, parts_of
 from kpi_research.evidence.separation import BoolArray, numbered, usable
 
 MOST_STEPS = 100
@@ -55,7 +56,8 @@ MOST_REFITS = 100
 
 With more, the jackknife is made to first order (`fixed_effects.jackknife_covariance`). Where it changes, at 100 people,
 that made errors 2 % smaller, 1-5 % in nine of ten panels of the kind above; at 200 people 96.6 % of 500 intervals held
-the truth."""
+the truth. So it is made where teams have periods of their own, of which there are too many to be refitted: of 150
+panels of 40 people with amounts spread by 1.0 intervals held the truth in 93 % (teams of eight) and 95 % (of five)."""
 
 
 @dataclass(frozen=True)
@@ -158,7 +160,8 @@ def ppml(
     coef, mean = _settled(y, X, who, when, (y + y.mean()) / 2)
     root = np.sqrt(mean)
     weighted, residuals = within(X, who, when, mean) * root[:, None], (y - mean) / root
-    if n_clusters <= MOST_REFITS:
+    is_whole = when is None or len(parts_of(cells_of(who, when, mean))) == 1
+    if is_whole and n_clusters <= MOST_REFITS:
         cov_jackknife = _jackknife(fitted_on_grid(y, X, mean, coef, person=who, period=when, groups=groups))
     else:
         cov_jackknife = jackknife_covariance(weighted, residuals, groups, absorbed=absorbed)

@@ -18,11 +18,12 @@ from kpi_research.evidence.granger import Granger
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
 from kpi_research.evidence.lags import LagFit, Measured, fit_lags_of, fit_same_period, history, usable_lags
 from kpi_research.evidence.outcome import Outcome, Unit, outcome_of, unit_of
+from kpi_research.evidence.peers import peers_of
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
 from kpi_research.evidence.stability import Stability
-from kpi_research.evidence.verdict import Evidence, insufficient
+from kpi_research.evidence.verdict import LEAST_SHARE_LEFT, Evidence, insufficient
 
 
 @dataclass(frozen=True)
@@ -96,22 +97,24 @@ def examine(
     Parameters
     ----------
     teams
-        N codes of the persons' teams, -1 for none.
+        N codes of the persons' teams, -1 for none; None where no teams are known.
     """
-    pair, known = sized(grid, kpi, outcome, plan)
+    peers = None if teams is None else peers_of(teams, grid.active)
+    pair, known = sized(grid, kpi, outcome, plan, peers)
     pair = replace(pair, on_file=on_file)
     shortage = insufficient(known, plan)
 
     def attempt(run: Callable[[], Fitted]) -> Fitted | None:
         return None if shortage else attempted(run)
 
-    lags = attempt(lambda: fit_lags_of(pair.y, pair.x, pair.lags))
-    lead = attempt(lambda: fit_lead(pair.y.tested, pair.x, pair.lags))
-    same = attempt(lambda: fit_same_period(pair.y.tested, pair.x))
-    # whether both record the same thing is asked of the values themselves, whatever is tested
-    twice = same if pair.y.tested is pair.y.values else attempt(lambda: fit_same_period(pair.y.values, pair.x))
+    lags = attempt(lambda: fit_lags_of(pair.y, pair.x, pair.lags, peers))
+    lead = attempt(lambda: fit_lead(pair.y.tested, pair.x, pair.lags, peers))
+    same = attempt(lambda: fit_same_period(pair.y.tested, pair.x, peers))
+    # whether both record the same thing is asked of the values themselves, whatever is tested and whoever is compared
+    twice = attempt(lambda: fit_same_period(pair.y.values, pair.x))
     between = attempt(lambda: fit_between(pair.y.values, pair.x))
-    passed = gates(pair.y, pair.x, on_file.x if on_file else None, lags, teams) if lags else Gates()
+    then = on_file.x if on_file else None
+    passed = gates(pair.y, pair.x, then, lags, teams=teams, peers=peers) if lags else Gates()
     findings = (
         *_lag_findings(pair, plan, lags),
         pair.finding_of_tested("lead_placebo", -1, lead),
@@ -133,7 +136,7 @@ def examine(
     return Examination(findings, evidence, pair.unit, lags)
 
 
-def sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Evidence]:
+def sized(grid: Grid, kpi: str, outcome: str, plan: Plan, peers: Codes | None) -> tuple[Pair, Evidence]:
     """KPI and outcome as a pair, and how much is known of both together."""
     x, result = grid.values[kpi], outcome_of(grid.values[outcome])
     y = result.values
@@ -142,7 +145,7 @@ def sized(grid: Grid, kpi: str, outcome: str, plan: Plan) -> tuple[Pair, Evidenc
     lags = usable_lags(plan.lags, n_periods)
     shares = [within_spread(rows_of(*pair))[1] for pair in ((x, y), (y, x))]
     evidence = Evidence(
-        n_people=rows_of(result.tested, *history(result.tested, x, lags)).n_people,
+        n_people=rows_of(result.tested, *history(result.tested, x, lags), peers=peers).n_people,
         n_periods=n_periods,
         lags=lags,
         coverage=float(both.sum() / max(1, (grid.active & in_use(x)).sum())),
@@ -217,7 +220,9 @@ def _passed(passed: Gates, on_file: OnFile | None, full: LagFit | None) -> dict[
     left, then = np.nan, passed.on_file
     if then and full and full.total.value:
         left = then.total.value / full.total.value
-    stable = [found.same_sign for found in (passed.by_person, passed.by_team) if found is not None]
+    stable = [passed.by_person.same_sign] if passed.by_person else []
+    if passed.by_team:
+        stable.append(passed.by_team.share_left >= LEAST_SHARE_LEFT)
     if used := then or full:
         stable.append(np.sign(used.total.value) == np.sign(used.tested.value))
     return {

@@ -15,6 +15,8 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
+from kpi_research.evidence.parts import cells_of, parts_of, period_effects
+
 FloatArray = npt.NDArray[np.float64]
 Codes = npt.NDArray[np.intp]
 
@@ -165,8 +167,8 @@ def within(
 ) -> FloatArray:
     """What person and period effects leave of each column, exactly, holes or not.
 
-    Persons are swept out first; the period effects then solve one small system of as many equations as periods
-    (Frisch-Waugh-Lovell), so there is nothing to iterate and no tolerance to choose.
+    Persons are swept out first; the period effects then solve small systems of as many equations as periods, one for
+    each part of the panel (Frisch-Waugh-Lovell), so there is nothing to iterate and no tolerance to choose.
 
     Parameters
     ----------
@@ -179,8 +181,7 @@ def within(
     w = np.ones(len(columns)) if weights is None else weights
     left = _minus_person_means(columns, person, w)
     if period is not None and len(columns):
-        sums = _sums(left * w[:, None], period)
-        effects = np.linalg.pinv(_period_system(person, period, w), rcond=TOLERANCE, hermitian=True) @ sums
+        effects = period_effects(cells_of(person, period, w), _sums(left * w[:, None], period), TOLERANCE)
         left = _minus_person_means(left - effects[period], person, w)
     return left.reshape(values.shape)
 
@@ -189,9 +190,8 @@ def not_nested(person: Codes, period: Codes | None) -> int:
     """Degrees of freedom of the effects that are not nested in persons: the constant, and the other periods'."""
     if period is None:
         return 1
-    return 1 + int(
-        np.linalg.matrix_rank(_period_system(person, period, np.ones(len(person))), tol=1e-8, hermitian=True)
-    )
+    cells = cells_of(person, period, np.ones(len(person)))
+    return 1 + cells.shape[1] - len(parts_of(cells))
 
 
 def collinear(X: FloatArray, sizes: FloatArray) -> bool:
@@ -299,10 +299,3 @@ def _minus_person_means(columns: FloatArray, person: Codes, w: FloatArray) -> Fl
     if not len(columns):
         return columns
     return columns - (_sums(columns * w[:, None], person) / np.bincount(person, weights=w)[:, None])[person]
-
-
-def _period_system(person: Codes, period: Codes, w: FloatArray) -> FloatArray:
-    """Normal equations of the period dummies after persons are swept out: D'WD - D'WP (P'WP)^-1 P'WD."""
-    people, periods = person.max() + 1, period.max() + 1
-    cells = np.bincount(person * periods + period, weights=w, minlength=people * periods).reshape(people, periods)
-    return np.diag(cells.sum(axis=0)) - cells.T @ (cells / cells.sum(axis=1, keepdims=True))

@@ -55,7 +55,15 @@ class Gates:
     by_team: Stability | None = None
 
 
-def gates(outcome: Outcome, x: FloatArray, x_on_file: FloatArray | None, full: LagFit, teams: Codes | None) -> Gates:
+def gates(
+    outcome: Outcome,
+    x: FloatArray,
+    x_on_file: FloatArray | None,
+    full: LagFit,
+    *,
+    teams: Codes | None = None,
+    peers: Codes | None = None,
+) -> Gates:
     """Run every gate; results that move by shares in their relative form, with which the association was found.
 
     Parameters
@@ -67,28 +75,30 @@ def gates(outcome: Outcome, x: FloatArray, x_on_file: FloatArray | None, full: L
         The lags of the KPI as it is.
     teams
         N codes, -1 for people without a team; None where no teams are known.
+    peers
+        N codes of those whose periods share an effect (`peers.peers_of`); everybody's do if None.
     """
     used, lags = x if x_on_file is None else x_on_file, len(full.profile)
     several = teams is not None and len({*teams.tolist()} - {-1}) >= LEAST_TEAMS
     on_file: LagFit | None = None
     if x_on_file is not None:
         same = np.array_equal(x, x_on_file, equal_nan=True)
-        on_file = full if same else attempted(lambda: fit_lags_of(outcome, x_on_file, lags))
+        on_file = full if same else attempted(lambda: fit_lags_of(outcome, x_on_file, lags, peers))
     return Gates(
         on_file=on_file,
-        granger=_granger(outcome.tested, used, lags),
+        granger=_granger(outcome.tested, used, lags, peers),
         gain=attempted(lambda: fit_gain(outcome.as_known, used, lags)),
-        by_person=attempted(lambda: leave_one_out(outcome.tested, used, lags)),
-        by_team=attempted(lambda: leave_one_out(outcome.tested, used, lags, teams)) if several else None,
+        by_person=attempted(lambda: leave_one_out(outcome.tested, used, lags, peers=peers)),
+        by_team=attempted(lambda: leave_one_out(outcome.tested, used, lags, teams, peers)) if several else None,
     )
 
 
-def _granger(y: FloatArray, x: FloatArray, lags: int) -> Granger | None:
+def _granger(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None) -> Granger | None:
     """The test with one lag, with two and so on, by Simes's rule (1986): the smallest of L p_(k) / k.
 
     It is not known after how long a KPI works, and superfluous lags cost power.
     """
-    made = [attempted(functools.partial(juodis_karavias_sarafidis, y, x, order)) for order in range(1, lags + 1)]
+    made = [attempted(functools.partial(juodis_karavias_sarafidis, y, x, order, peers)) for order in range(1, lags + 1)]
     found = sorted((each for each in made if each is not None), key=lambda each: each.p)
     if not found:
         return None

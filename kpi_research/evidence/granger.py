@@ -38,9 +38,9 @@ import numpy as np
 import numpy.typing as npt
 from scipy import special
 
-from kpi_research.evidence.fixed_effects import TOLERANCE, FloatArray, NotEstimableError, within
-
-BoolArray = npt.NDArray[np.bool_]
+from kpi_research.evidence.fixed_effects import TOLERANCE, Codes, FloatArray, NotEstimableError, within
+from kpi_research.evidence.grid import coded, with_peers
+from kpi_research.evidence.separation import BoolArray
 
 LEAST_PERIODS = 16
 """Median length of a person's run under which the pooled test is refused."""
@@ -98,7 +98,7 @@ class DumitrescuHurlin:
     n_periods: int
 
 
-def juodis_karavias_sarafidis(y: FloatArray, x: FloatArray, lags: int) -> Granger:
+def juodis_karavias_sarafidis(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None = None) -> Granger:
     """Whether the KPI x predicts the outcome y beyond the outcome's own past: pooled slopes, half-panel jackknife.
 
     The estimator is Juodis, Karavias & Sarafidis's (2021, Empirical Economics 60); variance and reference distribution
@@ -118,7 +118,7 @@ def juodis_karavias_sarafidis(y: FloatArray, x: FloatArray, lags: int) -> Grange
     y, x
         N persons x T periods of outcome and KPI in natural units; NaN where missing.
     lags
-        Lags of x tested, and of y partialled out; at least 1.
+        Lags of x tested, and of y partialled out; at least 1. `peers` are as in `grid.rows_of`.
 
     Raises
     ------
@@ -126,7 +126,7 @@ def juodis_karavias_sarafidis(y: FloatArray, x: FloatArray, lags: int) -> Grange
         If fewer than `LEAST_PEOPLE` or lags + 2 persons have such a run, if the median run is under `LEAST_PERIODS`, or
         if in a half, with all persons or without one, the lags of x do not vary beyond the rest and one another.
     """
-    panel = _panel(y, x, shortest=3 * lags + 4)
+    panel = _panel(y, x, shortest=3 * lags + 4, peers=peers)
     n_people, n_periods = len(panel.used), int(np.median(panel.used.sum(axis=1)))
     if n_people < max(LEAST_PEOPLE, lags + 2) or n_periods < LEAST_PERIODS:
         raise NotEstimableError
@@ -234,18 +234,18 @@ class _Panel:
         return rows
 
 
-def _panel(y: FloatArray, x: FloatArray, shortest: int) -> _Panel:
+def _panel(y: FloatArray, x: FloatArray, shortest: int, peers: Codes | None = None) -> _Panel:
     """The persons with a run of `shortest` periods, and what both effects leave of y and x; never empty."""
     used, before = np.isfinite(y) & np.isfinite(x), -1
     while used.sum() != before:
         before = used.sum()
-        used = _longest_runs(used & (used.sum(axis=0) > 1))
+        used = _longest_runs(used & (with_peers(used, peers) > 1))
         used &= used.sum(axis=1, keepdims=True) >= shortest
     people = used.any(axis=1)
     if not people.any():
         raise NotEstimableError
     used = used[people]
-    person, period = (np.unique(codes, return_inverse=True)[1] for codes in np.nonzero(used))
+    person, period = coded(used, None if peers is None else peers[people])
     cells = np.column_stack([y[people][used], x[people][used]])
     left = within(cells, person, period)
     if np.any(np.linalg.norm(left, axis=0) <= TOLERANCE * np.linalg.norm(cells, axis=0)):

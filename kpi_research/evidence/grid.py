@@ -40,22 +40,28 @@ class Grid:
 
 @dataclass(frozen=True)
 class Rows:
-    """The n person-periods of a regression: y (n), X (n x k), and the codes of their persons and periods (n)."""
+    """The n person-periods of a regression.
+
+    Parameters
+    ----------
+    y, X
+        n, and n x k.
+    person, period
+        n codes of the persons, and of the periods that have an effect of their own: every group of peers has its own.
+    n_periods
+        Periods that contribute.
+    """
 
     y: FloatArray
     X: FloatArray
     person: Codes
     period: Codes
+    n_periods: int
 
     @property
     def n_people(self) -> int:
         """Persons that contribute."""
         return int(self.person.max(initial=-1)) + 1
-
-    @property
-    def n_periods(self) -> int:
-        """Periods that contribute."""
-        return int(self.period.max(initial=-1)) + 1
 
 
 def grid_of(panel: pd.DataFrame) -> Grid:
@@ -122,20 +128,42 @@ def lagged(values: FloatArray, periods: int) -> FloatArray:
     return moved
 
 
-def rows_of(y: FloatArray, *regressors: FloatArray) -> Rows:
+def rows_of(y: FloatArray, *regressors: FloatArray, peers: Codes | None = None) -> Rows:
     """The cells where outcome and all regressors (N x T each) have a value.
 
     Persons and periods with a single row are left out, again and again until none is left: they say nothing beyond
     their own effect, and would only be counted as clusters (Correia 2015).
+
+    Parameters
+    ----------
+    peers
+        N codes 0, 1, 2 ... of those whose periods share an effect (`peers.peers_of`); everybody's do if None.
     """
     usable = np.all([np.isfinite(values) for values in (y, *regressors)], axis=0)
     before = -1
     while usable.sum() != before:
         before = usable.sum()
-        usable &= (usable.sum(axis=1, keepdims=True) > 1) & (usable.sum(axis=0, keepdims=True) > 1)
-    person, period = (np.unique(codes, return_inverse=True)[1] for codes in np.nonzero(usable))
+        usable &= (usable.sum(axis=1, keepdims=True) > 1) & (with_peers(usable, peers) > 1)
+    person, period = coded(usable, peers)
     X = np.column_stack([values[usable] for values in regressors]) if regressors else np.empty((len(person), 0))
-    return Rows(y[usable], X, person, period)
+    return Rows(y[usable], X, person, period, int(usable.any(axis=0).sum()))
+
+
+def with_peers(usable: npt.NDArray[np.bool_], peers: Codes | None) -> npt.NDArray[np.intp]:
+    """Of each cell (N x T) in how many of the period's usable cells the person's peers are, the person included."""
+    if peers is None:
+        return np.broadcast_to(usable.sum(axis=0), usable.shape)
+    counts = np.zeros((int(peers.max(initial=-1)) + 1, usable.shape[1]), dtype=np.intp)
+    np.add.at(counts, peers, usable)
+    return counts[peers]
+
+
+def coded(usable: npt.NDArray[np.bool_], peers: Codes | None) -> tuple[Codes, Codes]:
+    """Codes without gaps of person and period of the usable cells (N x T); every group of peers has its own periods."""
+    who, when = np.nonzero(usable)
+    place = when if peers is None else peers[who] * usable.shape[1] + when
+    person, period = (np.unique(codes, return_inverse=True)[1] for codes in (who, place))
+    return person, period
 
 
 def within_spread(rows: Rows) -> tuple[float, float]:

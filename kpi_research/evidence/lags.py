@@ -26,6 +26,7 @@ import numpy as np
 
 from kpi_research.evidence.counts import ppml
 from kpi_research.evidence.fixed_effects import (
+    Codes,
     Estimate,
     FixedEffectsFit,
     FloatArray,
@@ -76,24 +77,29 @@ def usable_lags(wanted: int, n_periods: int) -> int:
     return min(wanted, max(1, n_periods // 3))
 
 
-def fit_lags(y: FloatArray, x: FloatArray, lags: int) -> LagFit:
+def fit_lags(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None = None) -> LagFit:
     """Outcome y on the KPI x (N x T each) one to `lags` periods earlier.
+
+    Parameters
+    ----------
+    peers
+        N codes of those whose periods share an effect, as in `rows_of`.
 
     Raises
     ------
     NotEstimableError
         If the rows that are left cannot carry the regression.
     """
-    rows = rows_of(y, *history(y, x, lags))
+    rows = rows_of(y, *history(y, x, lags), peers=peers)
     plain = fit(rows.y, rows.X[:, :lags], person=rows.person, period=rows.period)
     dynamic = fit(rows.y, rows.X, person=rows.person, period=rows.period)
     profile = tuple(plain.at(index) for index in range(lags))
     joint = wald(dynamic, range(lags))
     total = plain.combine([1.0] * lags)
-    return LagFit(rows, profile, total, total, joint, _visibility(dynamic, _persistence(x, lags)))
+    return LagFit(rows, profile, total, total, joint, _visibility(dynamic, _persistence(x, lags, peers)))
 
 
-def fit_lags_of(outcome: Outcome, x: FloatArray, lags: int) -> LagFit:
+def fit_lags_of(outcome: Outcome, x: FloatArray, lags: int, peers: Codes | None = None) -> LagFit:
     """`fit_lags`, where a result that moves by shares is sized in log points and tested in its relative form.
 
     Raises
@@ -101,10 +107,10 @@ def fit_lags_of(outcome: Outcome, x: FloatArray, lags: int) -> LagFit:
     NotEstimableError
         If the rows that are left cannot carry one of the regressions.
     """
-    tested = fit_lags(outcome.tested, x, lags)
+    tested = fit_lags(outcome.tested, x, lags, peers)
     if outcome.unit == "within_sd":
         return tested
-    rows = rows_of(outcome.values, *history(outcome.values, x, lags))
+    rows = rows_of(outcome.values, *history(outcome.values, x, lags), peers=peers)
     sized = ppml(rows.y, rows.X[:, :lags], person=rows.person, period=rows.period)
     return replace(
         tested,
@@ -130,9 +136,9 @@ def _visibility(dynamic: FixedEffectsFit, persistence: FloatArray) -> float:
     return found * max(1, clusters - lags - 2) / (clusters - 1)
 
 
-def _persistence(x: FloatArray, lags: int) -> FloatArray:
+def _persistence(x: FloatArray, lags: int, peers: Codes | None) -> FloatArray:
     """Coefficients of x_{t-lags-1} on x_{t-1} .. x_{t-lags}; zero where too few periods reach back so far."""
-    rows = rows_of(lagged(x, lags + 1), *(lagged(x, lag) for lag in range(1, lags + 1)))
+    rows = rows_of(lagged(x, lags + 1), *(lagged(x, lag) for lag in range(1, lags + 1)), peers=peers)
     try:
         return fit(rows.y, rows.X, person=rows.person, period=rows.period).coef
     except NotEstimableError:
@@ -144,7 +150,7 @@ def history(y: FloatArray, x: FloatArray, lags: int) -> list[FloatArray]:
     return [*(lagged(x, lag) for lag in range(1, lags + 1)), lagged(y, 1)]
 
 
-def fit_same_period(y: FloatArray, x: FloatArray) -> Measured:
+def fit_same_period(y: FloatArray, x: FloatArray, peers: Codes | None = None) -> Measured:
     """Outcome on the KPI of the same period.
 
     Raises
@@ -152,6 +158,6 @@ def fit_same_period(y: FloatArray, x: FloatArray) -> Measured:
     NotEstimableError
         If the rows that are left cannot carry the regression.
     """
-    rows = rows_of(y, x)
+    rows = rows_of(y, x, peers=peers)
     fitted = fit(rows.y, rows.X, person=rows.person, period=rows.period)
     return Measured(rows, fitted.at(0), fitted.r2_within)

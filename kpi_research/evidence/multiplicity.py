@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 import pandas as pd
 
-from kpi_research.evidence.fixed_effects import TOLERANCE, FloatArray
+from kpi_research.evidence.fixed_effects import TOLERANCE, Codes, FloatArray
 from kpi_research.evidence.outcome import outcome_of
 from kpi_research.evidence.stepdown import by_results, familywise_p, joint_scores
 
@@ -27,7 +27,7 @@ def family_q(p: FloatArray) -> FloatArray:
 
 
 def in_view_of_all(
-    verdicts: pd.DataFrame, y: FloatArray, family: Mapping[str, FloatArray]
+    verdicts: pd.DataFrame, y: FloatArray, family: Mapping[str, FloatArray], peers: Codes | None = None
 ) -> tuple[FloatArray, FloatArray]:
     """Two stricter views of the family, one value a row of verdicts (`kpi, p, q, lags`); NaN outside the family.
 
@@ -38,12 +38,14 @@ def in_view_of_all(
     ----------
     y, family
         The outcome, and the family's KPIs by name: N x T each.
+    peers
+        N codes of those whose periods share an effect, as in `grid.rows_of`.
     """
     tested = outcome_of(y).tested
     q_by = np.minimum(1.0, verdicts["q"].to_numpy(dtype=float) * np.sum(1 / np.arange(1, len(family) + 1)))
     rows = verdicts.set_index("kpi").loc[list(family)]
     order = by_results(tested)
-    scores = [joint_scores(tested, x, int(rows.loc[kpi, "lags"]))[order] for kpi, x in family.items()]
+    scores = [joint_scores(tested, x, int(rows.loc[kpi, "lags"]), peers)[order] for kpi, x in family.items()]
     found = dict(zip(family, np.maximum(familywise_p(scores), rows["p"].to_numpy(dtype=float)), strict=True))
     return q_by, np.array([found.get(kpi, np.nan) for kpi in verdicts["kpi"]])
 

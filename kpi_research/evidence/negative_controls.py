@@ -24,6 +24,7 @@ import pandas as pd
 from kpi_research.errors import Problem
 from kpi_research.evidence.examine import Examination, sized
 from kpi_research.evidence.finding import Finding
+from kpi_research.evidence.fixed_effects import Codes
 from kpi_research.evidence.gates import attempted
 from kpi_research.evidence.grid import Grid
 from kpi_research.evidence.lags import Measured, fit_lags_of
@@ -32,7 +33,9 @@ from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.verdict import insufficient
 
 
-def held_against(examined: Examination, grid: Grid, kpi: str, controls: Sequence[str], plan: Plan) -> Examination:
+def held_against(
+    examined: Examination, grid: Grid, kpi: str, controls: Sequence[str], plan: Plan, peers: Codes | None = None
+) -> Examination:
     """The examination with a finding for each control and the smallest of their p, after Holm.
 
     A KPI that does not go with the outcome has nothing to be held against them for: it stays as it is.
@@ -41,10 +44,12 @@ def held_against(examined: Examination, grid: Grid, kpi: str, controls: Sequence
     ----------
     grid
         The KPI as it was on file in time where that is known, and the controls.
+    peers
+        N codes of those whose periods share an effect (`peers.peers_of`); everybody's do if None.
     """
     if not examined.evidence.q <= plan.q:
         return examined
-    found = tuple(_tested(grid, kpi, control, plan) for control in controls)
+    found = tuple(_tested(grid, kpi, control, plan, peers) for control in controls)
     asked = [each for each in found if each.status == "ok"]
     evidence = examined.evidence
     if asked:
@@ -54,14 +59,14 @@ def held_against(examined: Examination, grid: Grid, kpi: str, controls: Sequence
     return replace(examined, findings=(*examined.findings, *found), evidence=evidence)
 
 
-def _tested(grid: Grid, kpi: str, control: str, plan: Plan) -> Finding:
+def _tested(grid: Grid, kpi: str, control: str, plan: Plan, peers: Codes | None) -> Finding:
     """The joint test of the KPI's lags on one control, with the sum of the lags; or why it could not be asked."""
-    pair, there = sized(grid, kpi, control, plan)
+    pair, there = sized(grid, kpi, control, plan, peers)
     nothing = pair.finding("negative_control", None, None)
     # gaps in a control cost rows, and these are counted; they say nothing against the rows that are left
     if shortage := insufficient(replace(there, coverage=1.0), plan):
         return replace(nothing, reason=shortage)
-    fitted = attempted(lambda: fit_lags_of(pair.y, pair.x, pair.lags))
+    fitted = attempted(lambda: fit_lags_of(pair.y, pair.x, pair.lags, peers))
     if fitted is None or np.isnan(fitted.joint.p):
         return nothing
     summed = pair.finding("negative_control", None, Measured(fitted.rows, fitted.total))

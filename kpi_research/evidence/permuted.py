@@ -16,8 +16,9 @@ from collections.abc import Mapping
 import numpy as np
 
 from kpi_research.evidence.batch import Batch, fit_each
-from kpi_research.evidence.fixed_effects import FloatArray
+from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.outcome import outcome_of
+from kpi_research.evidence.peers import beyond_peers
 from kpi_research.evidence.stepdown import by_results
 
 DEALS = 199
@@ -25,13 +26,17 @@ SEED = 20260103
 """Fixed, so that the same data give the same p."""
 
 
-def permutation_p(y: FloatArray, x: FloatArray, lags: int, *, deals: int = DEALS, seed: int = SEED) -> float:
+def permutation_p(
+    y: FloatArray, x: FloatArray, lags: int, *, peers: Codes | None = None, deals: int = DEALS, seed: int = SEED
+) -> float:
     """Share of the deals whose strongest lag is at least as strong as the KPI's own, itself included.
 
     Parameters
     ----------
     y, x
         The result in the form that is tested, and the KPI; N x T each.
+    peers
+        N codes of those among whom it is dealt out, and with whom results are compared; everybody if None.
     deals
         How often it is dealt out anew; the smallest p is 1 / (deals + 1).
 
@@ -39,28 +44,35 @@ def permutation_p(y: FloatArray, x: FloatArray, lags: int, *, deals: int = DEALS
     -------
     NaN where no lag of the KPI can be estimated.
     """
+    y, x = beyond_peers(y, peers), beyond_peers(x, peers)
     own = _strongest(fit_each(y, x[None], lags))[0]
     if np.isnan(own):
         return float("nan")
-    dealt = _strongest(fit_each(y, np.stack([*_dealt(x, deals, np.random.default_rng(seed))]), lags))
+    dealt = _strongest(fit_each(y, np.stack([*_dealt(x, deals, np.random.default_rng(seed), peers)]), lags))
     return float(1 + np.sum(dealt >= own)) / (deals + 1)
 
 
-def permutation_ps(y: FloatArray, kpis: Mapping[str, FloatArray], lags: int) -> dict[str, float]:
+def permutation_ps(
+    y: FloatArray, kpis: Mapping[str, FloatArray], lags: int, peers: Codes | None = None
+) -> dict[str, float]:
     """The same for each KPI of a family and the outcome y as it is (N x T each); whoever is called what."""
     tested = outcome_of(y).tested
     order = by_results(tested)
-    return {kpi: permutation_p(tested[order], x[order], lags) for kpi, x in kpis.items()}
+    ordered = None if peers is None else peers[order]
+    return {kpi: permutation_p(tested[order], x[order], lags, peers=ordered) for kpi, x in kpis.items()}
 
 
-def _dealt(x: FloatArray, deals: int, rng: np.random.Generator) -> list[FloatArray]:
-    """The values of each period among those who have one; who has none still has none."""
+def _dealt(x: FloatArray, deals: int, rng: np.random.Generator, peers: Codes | None = None) -> list[FloatArray]:
+    """The values of each period among those peers who have one; who has none still has none."""
     known = np.isfinite(x)
+    group = np.zeros((len(x), 1)) if peers is None else peers[:, None].astype(float)
+    last = group.max(initial=0.0) + 2
     made = []
     for _ in range(deals):
         # unknown values are drawn last, and so the known ones come first in a random order
-        order = np.argsort(np.where(known, rng.random(x.shape), 2.0), axis=0)
-        values, places = np.take_along_axis(x, order, axis=0), np.argsort(~known, axis=0, kind="stable")
+        order = np.argsort(np.where(known, group + rng.random(x.shape), last), axis=0)
+        places = np.argsort(np.where(known, group, last), axis=0, kind="stable")
+        values = np.take_along_axis(x, order, axis=0)
         new = np.full_like(x, np.nan)
         np.put_along_axis(new, places, values, axis=0)
         made.append(new)

@@ -8,12 +8,12 @@ false alarms at 10 % were 9-11 %. It cannot see a record that was typed in late 
 
 from __future__ import annotations
 
-from kpi_research.evidence.fixed_effects import FloatArray, fit
+from kpi_research.evidence.fixed_effects import Codes, FloatArray, fit
 from kpi_research.evidence.grid import lagged, rows_of
 from kpi_research.evidence.lags import Measured, history
 
 
-def fit_lead(y: FloatArray, x: FloatArray, lags: int) -> Measured:
+def fit_lead(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None = None) -> Measured:
     """Coefficient of x_{t+1} beside x_t, x_{t-1} .. x_{t-lags} and y_{t-1}, in natural units.
 
     Raises
@@ -21,6 +21,6 @@ def fit_lead(y: FloatArray, x: FloatArray, lags: int) -> Measured:
     NotEstimableError
         If the rows that are left cannot carry the regression.
     """
-    rows = rows_of(y, lagged(x, -1), x, *history(y, x, lags))
+    rows = rows_of(y, lagged(x, -1), x, *history(y, x, lags), peers=peers)
     fitted = fit(rows.y, rows.X, person=rows.person, period=rows.period)
     return Measured(rows, fitted.at(0), fitted.r2_within)

@@ -8,7 +8,8 @@ talent q ~ N(0, 1), season s = .5 sin(2 pi t / 12), shock c ~ .3 N(0, 1), demand
 driver x1 = .5 q + s + a. What section 0 leaves open was set so that its table comes out (`bench.naive_table`): a KPI's
 own part a is AR(.4) with innovations of one; talent and season is .8 q + 1.5 s + a, feedback .3 y_{t-1} + a,
 demand-confounded .5 d + .5 q + white noise, mechanical y + .5 N(0, 1), back-dated .5 q + a + .4 e_{t+1}; noise is
-white. The error e has a standard deviation of .97: no cell of the table was then off by more than 3 points in 4,000
+white. Where a world has teams, `team_share` of the variance of demand, error and a KPI's own part is the team's in that
+period. The error e has a standard deviation of .97: no cell of the table was then off by more than 3 points in 4,000
 panels. With one, four cells of the mechanical and the demand-confounded KPI were off by 3-5 points in 2,000 panels.
 """
 
@@ -21,6 +22,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kpi_research.evidence.fixed_effects import FloatArray
+from kpi_research.evidence.staff import team_codes
 
 if TYPE_CHECKING:
     from kpi_research.evidence.worlds import Kind, World
@@ -87,9 +89,9 @@ def _ground(world: World, rng: np.random.Generator, leading: tuple[int, ...]) ->
         talent=talent,
         season=season,
         shock=0.3 * rng.standard_normal((*leading, 1, shape[-1])),
-        demand=autoregressive(rng, shape, DEMAND_RHO),
-        error=ERROR_SD * autoregressive(rng, shape, world.error_rho),
-        driver=0.5 * talent + season + KPI_SD * autoregressive(rng, shape, world.kpi_rho),
+        demand=shared(rng, shape, DEMAND_RHO, world),
+        error=ERROR_SD * shared(rng, shape, world.error_rho, world),
+        driver=0.5 * talent + season + KPI_SD * shared(rng, shape, world.kpi_rho, world),
     )
 
 
@@ -116,6 +118,17 @@ def _spread(ground: _Ground, world: World, rng: np.random.Generator) -> Simulate
     return _beside(ground, world, rng, result, mechanical, reacts_to=result, surprise=ground.error)
 
 
+def _teams(ground: _Ground, world: World, rng: np.random.Generator) -> Simulated:
+    """One KPI works in the largest team only; over all people it does as much as the driver."""
+    kpi = KPI_SD * shared(rng, ground.error.shape, world.kpi_rho, world)
+    working = team_codes(world.sizes, world.people) == 0
+    slope = world.beta / working.mean() * working[:, None]
+    result = ground.result(world.beta * _earlier(ground.driver, 1) + slope * _earlier(kpi, 1))
+    mechanical = result + 0.5 * rng.standard_normal(result.shape)
+    made = _beside(ground, world, rng, result, mechanical, reacts_to=result, surprise=ground.error)
+    return replace(made, kpis={**made.kpis, "one_team": kpi})
+
+
 def _proxy_alias(ground: _Ground, world: World, rng: np.random.Generator) -> Simulated:
     """Half of the proxy's variance within a person and period is noise."""
     made = _published(ground, world, rng)
@@ -125,6 +138,7 @@ def _proxy_alias(ground: _Ground, world: World, rng: np.random.Generator) -> Sim
 
 _MAKERS: dict[Kind, Callable[[_Ground, World, np.random.Generator], Simulated]] = {
     "published": _published, "heavy": _heavy, "movers": _published, "spread": _spread, "proxy_alias": _proxy_alias,
+    "teams": _teams,
 }  # fmt: skip
 
 
@@ -136,15 +150,15 @@ def _beside(
     shape = result.shape
 
     def own() -> FloatArray:
-        return KPI_SD * autoregressive(rng, shape, world.kpi_rho)
+        return KPI_SD * shared(rng, shape, world.kpi_rho, world)
 
     visits = 0.5 * ground.talent + own()
-    noise = {f"noise_{number:02d}": autoregressive(rng, shape, world.noise_rho) for number in range(1, world.noise + 1)}
+    noise = {f"noise_{number:02d}": shared(rng, shape, world.noise_rho, world) for number in range(1, world.noise + 1)}
     kpis = {
         "driver": ground.driver,
         "talent_season": 0.8 * ground.talent + 1.5 * ground.season + own(),
         "feedback": 0.3 * _earlier(reacts_to, 1) + own(),
-        "demand": 0.5 * ground.demand + 0.5 * ground.talent + autoregressive(rng, shape, world.noise_rho),
+        "demand": 0.5 * ground.demand + 0.5 * ground.talent + shared(rng, shape, world.noise_rho, world),
         "mechanical": mechanical,
         "back_dated": visits + 0.4 * _earlier(surprise, -1),
         **noise,
@@ -159,6 +173,18 @@ def autoregressive(rng: np.random.Generator, shape: tuple[int, ...], rho: float)
     for t in range(1, shape[-1]):
         values[..., t] += rho * values[..., t - 1]
     return values
+
+
+def shared(rng: np.random.Generator, shape: tuple[int, ...], rho: float, world: World) -> FloatArray:
+    """The same, of which a team has `world.team_share` of the variance in common; shape is .. N x T."""
+    own = autoregressive(rng, shape, rho)
+    if not world.sizes or not world.team_share:
+        return own
+    codes = team_codes(world.sizes, world.people)
+    of_teams = autoregressive(rng, (*shape[:-2], len(world.sizes), shape[-1]), rho)[..., codes, :]
+    # who is in no team has nobody to share with
+    kept = np.where(codes >= 0, world.team_share, 0.0)[:, None]
+    return np.asarray(np.sqrt(1 - kept) * own + np.sqrt(kept) * of_teams)
 
 
 def _earlier(values: FloatArray, periods: int) -> FloatArray:

@@ -91,7 +91,7 @@ def by_results(y: FloatArray) -> Codes:
     return np.argsort(np.nansum(y, axis=1), kind="stable")
 
 
-def joint_scores(y: FloatArray, x: FloatArray, lags: int) -> FloatArray:
+def joint_scores(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None = None) -> FloatArray:
     """Each person's part of the sums that are zero where no lag of the KPI says anything: that of `lags.fit_lags`.
 
     The result beyond effects and y_{t-1}, times each lag of the KPI beyond the same.
@@ -100,6 +100,8 @@ def joint_scores(y: FloatArray, x: FloatArray, lags: int) -> FloatArray:
     ----------
     y, x
         N x T each.
+    peers
+        N codes of those whose periods share an effect, as in `rows_of`.
 
     Returns
     -------
@@ -111,7 +113,7 @@ def joint_scores(y: FloatArray, x: FloatArray, lags: int) -> FloatArray:
         If the lags are collinear with the effects or with one another.
     """
     everybody = np.broadcast_to(np.arange(len(y), dtype=float)[:, None], y.shape)
-    rows = rows_of(y, *history(y, x, lags), everybody)
+    rows = rows_of(y, *history(y, x, lags), everybody, peers=peers)
     X = rows.X[:, :-1]
     if not len(X):
         raise NotEstimableError

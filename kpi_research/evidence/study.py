@@ -20,6 +20,7 @@ from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
 from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q, in_view_of_all
 from kpi_research.evidence.negative_controls import held_against, unfit_controls
+from kpi_research.evidence.peers import peers_of
 from kpi_research.evidence.permuted import permutation_ps
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
@@ -91,7 +92,8 @@ def study(
         The same panel as it was on file at each period's end, for the KPIs whose records say when they were made.
         Other KPIs cannot be more than associated.
     teams
-        Team of each person, by `entity_id`: an effect that rests on one team predicts nothing for the others.
+        Team of each person, by `entity_id`. People are then compared with those of their team in the same period
+        (`peers`), and an effect that rests on one team predicts nothing for the others.
     recent
         The panel's KPI that is the outcome from deals begun in its own period or the K - 1 before, and K: what KPIs of
         `lineage` are held against, since they share no record with it (`apart`).
@@ -127,15 +129,19 @@ def study(
         replace(one, evidence=replace(one.evidence, alias_of=same.get(kpi, "")))
         for kpi, one in zip(names, alone, strict=True)
     ]
-    told = _told_apart(grid, outcome, recent, {kpi: used[kpi] for kpi in names if kpi in mechanical}) if recent else {}
+    shared = {kpi: used[kpi] for kpi in names if kpi in mechanical}
+    told = _told_apart(grid, outcome, recent, shared, codes) if recent else {}
     then = replace(grid, values={**grid.values, **used})
+    peers = None if codes is None else peers_of(codes, grid.active)
     together = [
         replace(one, evidence=replace(one.evidence, **told.get(kpi, {})))
         for kpi, one in zip(names, _with_aliases(_with_family(alone, plan), names), strict=True)
     ]
-    examined = {kpi: held_against(one, then, kpi, controls, plan) for kpi, one in zip(names, together, strict=True)}
+    examined = {
+        kpi: held_against(one, then, kpi, controls, plan, peers) for kpi, one in zip(names, together, strict=True)
+    }
     found = _gathered(examined, grid, outcome, plan, controls, labels)
-    return _deepened(found, grid, outcome, used, known) if with_depth else found
+    return _deepened(found, grid, outcome, used, known, peers) if with_depth else found
 
 
 def _gathered(
@@ -154,7 +160,14 @@ def _gathered(
     return Study(plan, fingerprint, as_frame(findings), verdicts, nothing)
 
 
-def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatArray], known: Known) -> Study:
+def _deepened(
+    found: Study,
+    grid: Grid,
+    outcome: str,
+    used: Mapping[str, FloatArray],
+    known: Known,
+    peers: Codes | None,
+) -> Study:
     """The study with what more can be said of the KPIs that go with the outcome, and beside all."""
     verdicts = found.verdicts[found.verdicts["alias_of"].eq("")]
     going = verdicts[verdicts["code"].isin(["B", "C"]) & ~verdicts["gate"].isin(BY_DEFINITION)]
@@ -162,12 +175,12 @@ def _deepened(found: Study, grid: Grid, outcome: str, used: Mapping[str, FloatAr
     family = {kpi: used[kpi] for kpi in verdicts.loc[verdicts["q"].notna(), "kpi"]}
     # p and q are of the whole record, whenever it was made; so is what stands beside them
     whole = {kpi: grid.values[kpi] for kpi in family}
-    q_by, strict = in_view_of_all(found.verdicts, grid.values[outcome], whole)
-    shuffled = permutation_ps(grid.values[outcome], whole, found.plan.lags)
+    q_by, strict = in_view_of_all(found.verdicts, grid.values[outcome], whole, peers)
+    shuffled = permutation_ps(grid.values[outcome], whole, found.plan.lags, peers)
     told = found.verdicts.assign(q_by=q_by, familywise_p=strict, permutation_p=found.verdicts["kpi"].map(shuffled))
     deep = depth(grid.values[outcome], {kpi: used[kpi] for kpi in going["kpi"]}, lags, found.plan)
     return replace(
-        found, verdicts=told, depth=deep, beside=beside(grid, outcome, family, list(going["kpi"]), lags, known)
+        found, verdicts=told, depth=deep, beside=beside(grid, outcome, family, list(going["kpi"]), lags, known, peers)
     )
 
 
@@ -199,11 +212,14 @@ def _on_file(grid: Grid, panel: pd.DataFrame, asof: pd.DataFrame) -> dict[str, O
 
 
 def _told_apart(
-    grid: Grid, outcome: str, recent: tuple[str, int], kpis: Mapping[str, FloatArray]
+    grid: Grid, outcome: str, recent: tuple[str, int], kpis: Mapping[str, FloatArray], teams: Codes | None
 ) -> dict[str, dict[str, Any]]:
     name, periods = recent
     others = {kpi: x for kpi, x in kpis.items() if kpi not in (outcome, name)}
-    return seen_apart(grid.values[name], grid.values[outcome], others, periods) if name in grid.values else {}
+    if name not in grid.values:
+        return {}
+    peers = None if teams is None else peers_of(teams, grid.active)
+    return seen_apart(grid.values[name], grid.values[outcome], others, periods, peers)
 
 
 def _codes(grid: Grid, teams: Mapping[str, str]) -> Codes:

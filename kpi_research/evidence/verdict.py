@@ -83,7 +83,8 @@ class Evidence:
     granger_p, gain_p, r2_oos
         p of panel Granger non-causality and of no better forecasts; share of squared forecast errors saved.
     same_sign
-        Whether the effect keeps its sign whichever person or team is left out; None where that could not be tested.
+        Whether the effect keeps its sign whichever person is left out, and half of its size whichever team; None where
+        that could not be tested.
     between_p, between_q
         p of no difference between people who do more and who do less, alone and in its family.
     between_effect

@@ -7,7 +7,7 @@ KPIs come about stands in `simulate`; here is who is there, at what size, and wh
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -16,15 +16,17 @@ import pandas as pd
 
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError, fit
-from kpi_research.evidence.grid import Grid, grid_of, lagged, rows_of
+from kpi_research.evidence.grid import grid_of, lagged, rows_of
 from kpi_research.evidence.simulate import DEMAND_LOADING, DEMAND_RHO, ERROR_SD, simulate
+from kpi_research.evidence.staff import attendance, divided, median_known, team_codes, teams_of
 
-Kind = Literal["published", "heavy", "movers", "spread", "proxy_alias"]
+Kind = Literal["published", "heavy", "movers", "spread", "proxy_alias", "teams"]
 """What kind of world: DGP-1; money with heavy tails and many zeros; people who come and go; an effect that is spread
-over three lags and differs by person; a proxy and a copy beside the driver."""
+over three lags and differs by person; a proxy and a copy beside the driver; months that teams have in common, and a KPI
+that works in one team only."""
 
 Truth = Literal[
-    "driver", "proxy", "alias", "talent_season", "noise", "feedback", "demand", "mechanical", "back_dated"
+    "driver", "proxy", "alias", "talent_season", "noise", "feedback", "demand", "mechanical", "back_dated", "one_team"
 ]  # fmt: skip
 """What a KPI truly is.
 
@@ -46,13 +48,15 @@ mechanical
     It is made of the records that make the result.
 back_dated
     It does nothing, but wins are followed by entries that are dated before them.
+one_team
+    The result rises with it in the largest team, and nowhere else.
 """
 
 KINDS: tuple[Kind, ...] = get_args(Kind)
 TRUTHS: tuple[Truth, ...] = get_args(Truth)
 OUTCOME = "revenue"
 LINEAGE = ("mechanical",)
-BESIDE_NOISE: dict[Kind, int] = {"published": 6, "heavy": 6, "movers": 6, "spread": 6, "proxy_alias": 8}
+BESIDE_NOISE: dict[Kind, int] = {"published": 6, "heavy": 6, "movers": 6, "spread": 6, "proxy_alias": 8, "teams": 7}
 """How many KPIs a world has that are not noise."""
 
 LEAST_PEOPLE, LEAST_PERIODS = 2, 4
@@ -69,7 +73,10 @@ _RANGES: dict[str, tuple[float, float]] = {
     "missing": (0, 0.9),
     "joiners": (0, 1),
     "leavers": (0, 1),
+    "team_share": (0, 0.9),
 }
+TEAM_SHARE = 0.3
+"""What the teams of the world `teams` have in common, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -92,6 +99,10 @@ class World:
         worst result, elsewhere at random.
     recorded
         Whether records say when they were made; without that nothing was on file for sure, and C is the best letter.
+    teams
+        How many people each team has; without any nobody is in one, but for the world `teams` (see `sizes`).
+    team_share
+        Share of what moves a KPI or the result from period to period that the people of a team have in common.
 
     Raises
     ------
@@ -111,6 +122,8 @@ class World:
     joiners: float = 0.0
     leavers: float = 0.0
     recorded: bool = True
+    teams: tuple[int, ...] = ()
+    team_share: float = 0.0
 
     def __post_init__(self) -> None:
         problems = [
@@ -120,20 +133,29 @@ class World:
         ]
         if self.kind not in KINDS:
             problems.append(Problem("bench.no_such_world", values={"given": self.kind}, given=self.kind, allowed=KINDS))
+        if sum(self.teams) > self.people or min(self.teams, default=1) < 1:
+            problems.append(Problem("bench.no_such_teams", values={"people": self.people, "teams": len(self.teams)}))
         if problems:
             raise InputError(problems)
 
+    @property
+    def sizes(self) -> tuple[int, ...]:
+        """People of each team; in the world `teams`, where nothing is said, of teams of about seven."""
+        return divided(self.people) if self.kind == "teams" and not self.teams else self.teams
+
     @classmethod
-    def like(cls, panel: pd.DataFrame, *, outcome: str, kind: Kind = "published") -> World:
-        """A world with a client's own people, periods, number of KPIs, missing records and autocorrelations.
+    def like(
+        cls, panel: pd.DataFrame, *, outcome: str, kind: Kind = "published", teams: Mapping[str, str] | None = None
+    ) -> World:
+        """A world with a client's own people, periods, number of KPIs, missing records, autocorrelations and teams.
 
         Autocorrelations are those beyond person and period effects, the median over the KPIs, and the error's such that
         the result comes out with the client's; without enough rows to measure them they are those of the world.
 
         Parameters
         ----------
-        panel
-            As for `study`.
+        panel, teams
+            As for `study`. What teams have in common is, as autocorrelations are, the median over result and KPIs.
 
         Raises
         ------
@@ -151,9 +173,10 @@ class World:
         usual = worlds(kind)
         result = grid.values[outcome]
         kpis = [values for kpi, values in grid.values.items() if kpi != outcome]
-        kpi_rho = _median([autocorrelation(values) for values in kpis], usual.kpi_rho)
+        kpi_rho = median_known([autocorrelation(values) for values in kpis], usual.kpi_rho)
         result_rho = autocorrelation(result)
-        joiners, leavers, missing = _attendance(grid, result, kpis)
+        joiners, leavers, missing = attendance(grid, result, kpis)
+        sizes, common = teams_of(grid, teams or {})
         return replace(
             usual,
             people=people,
@@ -165,6 +188,8 @@ class World:
             missing=min(missing, _RANGES["missing"][1]),
             joiners=joiners,
             leavers=leavers,
+            teams=sizes,
+            team_share=float(np.clip(common, *_RANGES["team_share"])) if np.isfinite(common) else usual.team_share,
         )
 
 
@@ -181,6 +206,8 @@ class Drawn:
         By KPI what it truly is.
     lineage
         KPIs that share records with the outcome.
+    teams
+        Team of each person who is in one.
     """
 
     panel: pd.DataFrame
@@ -188,10 +215,13 @@ class Drawn:
     truth: Mapping[str, Truth]
     lineage: tuple[str, ...] = LINEAGE
     outcome: str = OUTCOME
+    teams: Mapping[str, str] = field(default_factory=dict)
 
 
 def worlds(kind: Kind) -> World:
     """The world of a kind at the size and with the effect of section 0, where nothing else is said."""
+    if kind == "teams":
+        return World(kind, team_share=TEAM_SHARE)
     if kind == "movers":
         return World(kind, missing=0.05, joiners=0.3, leavers=0.3)
     return World(kind, beta=0.5) if kind == "heavy" else World(kind)
@@ -204,12 +234,19 @@ def draw(world: World, rng: np.random.Generator) -> Drawn:
     end = {OUTCOME: made.result, **made.kpis}
     truth = {kpi: truth_of(kpi) for kpi in made.kpis}
     asof = _long({**end, **made.on_file}, present) if world.recorded else None
-    return Drawn(_long(end, present), asof, truth)
+    codes = team_codes(world.sizes, world.people)
+    teams = {person_of(number): f"team_{code:03d}" for number, code in enumerate(codes) if code >= 0}
+    return Drawn(_long(end, present), asof, truth, teams=teams)
 
 
 def truth_of(kpi: str) -> Truth:
     """What a world's KPI of this name truly is."""
     return next(truth for truth in TRUTHS if kpi.startswith(truth))
+
+
+def person_of(number: int) -> str:
+    """The name of one of a world's people."""
+    return f"person_{number:05d}"
 
 
 def _present(world: World, rng: np.random.Generator, result: FloatArray) -> npt.NDArray[np.bool_]:
@@ -229,7 +266,7 @@ def _present(world: World, rng: np.random.Generator, result: FloatArray) -> npt.
 
 def _long(values: Mapping[str, FloatArray], present: npt.NDArray[np.bool_]) -> pd.DataFrame:
     person, period = np.nonzero(present)
-    people = np.array([f"person_{number:05d}" for number in range(present.shape[0])], dtype=object)
+    people = np.array([person_of(number) for number in range(present.shape[0])], dtype=object)
     months = np.array([f"{2000 + t // 12}-{t % 12 + 1:02d}" for t in range(present.shape[1])], dtype=object)
     return pd.DataFrame(
         {
@@ -263,18 +300,3 @@ def _error_rho(result_rho: float) -> float:
     """The error's autocorrelation with which the result has `result_rho`; demand has its own."""
     demand, error = DEMAND_LOADING**2, ERROR_SD**2
     return float(np.clip((result_rho * (demand + error) - DEMAND_RHO * demand) / error, -0.95, 0.95))
-
-
-def _median(found: list[float], otherwise: float) -> float:
-    known = [value for value in found if np.isfinite(value)]
-    return float(np.median(known)) if known else otherwise
-
-
-def _attendance(grid: Grid, result: FloatArray, kpis: list[FloatArray]) -> tuple[float, float, float]:
-    """Shares of people who come late and who go early, and of their person-periods that a KPI's regression lacks."""
-    active = grid.active[grid.active.any(axis=1)][:, grid.active.any(axis=0)]
-    latest = active.shape[1] - 1
-    first, last = active.argmax(axis=1), latest - active[:, ::-1].argmax(axis=1)
-    there = int((last - first + 1).sum())
-    usable = [float((np.isfinite(x) & np.isfinite(result)).sum()) / there for x in kpis]
-    return float((first > 0).mean()), float((last < latest).mean()), 1 - _median(usable, 1.0)

@@ -134,6 +134,9 @@ def _notes(page: PageData, found: ChangeEffect) -> Iterator[str]:
         yield say("changes.note.rank", page.language, share=share)
         if not np.isnan(found.synthetic.backdated):
             yield say("changes.note.backdated", page.language, x=shown(found.synthetic.backdated))
+    if found.differences is not None:
+        interval = _range(page, found.outcome, found.differences.low, found.differences.high)
+        yield say("changes.note.differences", page.language, x=shown(found.differences.effect), range=interval)
     if found.change.note:
         yield say("changes.note.words", page.language, note=found.change.note)
 
@@ -257,6 +260,8 @@ def _facts(found: ChangeEffect, drive: Drive) -> dict[str, Any]:
         facts["trend"] = asdict(found.event.trend) if found.event.trend is not None else None
     if found.synthetic is not None:
         facts["synthetic"] = {name: np.asarray(each).tolist() for name, each in asdict(found.synthetic).items()}
+    if found.differences is not None:
+        facts["differences"] = {name: np.asarray(each).tolist() for name, each in asdict(found.differences).items()}
     if found.series is not None:
         facts["series"] = {name: np.asarray(each).tolist() for name, each in asdict(found.series).items()}
     return facts

@@ -17,6 +17,7 @@ from kpi_research.evidence.worlds import BESIDE_NOISE, Kind, World
 from kpi_research.language import Language, say
 from kpi_research.run.bench_file import keep
 from kpi_research.run.client import Client, open_client
+from kpi_research.run.on_file import latest_teams
 from kpi_research.sources.workspace import Progress as Copied
 
 
@@ -76,7 +77,8 @@ def world_of(client: Client, kind: Kind = "published") -> World:
     """
     family = {client.settings.outcome, *(kpi.name for kpi in client.predictors())}
     rows = client.panel(every=client.settings.plan.grain, level="person")
-    world = World.like(rows[rows["kpi"].isin(family)], outcome=client.settings.outcome, kind=kind)
+    teams = latest_teams(client.data.parts, None)
+    world = World.like(rows[rows["kpi"].isin(family)], outcome=client.settings.outcome, kind=kind, teams=teams)
     return replace(world, recorded=client.data.on_file is not None)
 
 
@@ -110,12 +112,13 @@ def _twice(error: float) -> str:
 
 
 def _size(world: World, language: Language) -> dict[str, str]:
-    shares = {name: f"{getattr(world, name):.0%}" for name in ("missing", "joiners", "leavers")}
+    shares = {name: f"{getattr(world, name):.0%}" for name in ("missing", "joiners", "leavers", "team_share")}
     correlations = {name: f"{getattr(world, name):.2f}" for name in ("kpi_rho", "error_rho", "beta")}
     return {
         "world": say(f"bench.world.{world.kind}", language),
         "people": str(world.people),
         "periods": str(world.periods),
+        "teams": str(len(world.sizes)),
         "kpis": str(BESIDE_NOISE[world.kind] + world.noise),
         **shares,
         **correlations,

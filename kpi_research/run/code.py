@@ -10,7 +10,7 @@ PACKAGE = Path(__file__).parent.parent
 DATA_CODE = (
     "crm", "sources", "kpis", "panel", "funnel", "customers", "integrity", "errors.py", "periods.py", "policy.py",
     "proportion.py", "run/store.py", "run/on_file.py", "run/deal_rows.py", "run/entry_rows.py", "evidence/deals.py",
-    "evidence/fixed_effects.py",
+    "evidence/fixed_effects.py", "evidence/parts.py",
 )  # fmt: skip
 """What decides of stored data; who changes a report, a scheme or a test reads nothing again."""
 

@@ -1,0 +1,167 @@
+"""People are compared with those of their own team in the same month."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from golden.planted_worlds import panel_of, world
+from test_evidence_study import recorded
+
+from kpi_research.evidence.fixed_effects import fit, not_nested, within
+from kpi_research.evidence.granger import juodis_karavias_sarafidis
+from kpi_research.evidence.grid import rows_of
+from kpi_research.evidence.lags import fit_lags, history
+from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, peers_of
+from kpi_research.evidence.permuted import _dealt, permutation_p
+from kpi_research.evidence.placebo import fit_lead
+from kpi_research.evidence.simulate import autoregressive
+from kpi_research.evidence.stability import leave_one_out
+from kpi_research.evidence.stepdown import joint_scores
+from kpi_research.evidence.study import study
+from kpi_research.evidence.worlds import World, draw, worlds
+
+
+def panel_of_teams(rng, teams, *, periods=24, in_common=0.3, effect=0.0):
+    """Result AR(.3) and KPI AR(.4), of which a team has a part in common in every month."""
+
+    def made(rho):
+        own, of_team = (autoregressive(rng, (n, periods + 1), rho) for n in (len(teams), teams.max() + 1))
+        return np.sqrt(1 - in_common) * own + np.sqrt(in_common) * of_team[teams]
+
+    x, y = made(0.4), made(0.3) + rng.standard_normal((len(teams), 1))
+    y[:, 1:] += effect * x[:, :-1]
+    return y[:, 1:], x[:, 1:]
+
+
+def with_holes(rng, values):
+    return np.where(rng.random(values.shape) < 0.1, np.nan, values)
+
+
+def dummies(codes):
+    return (codes[:, None] == np.arange(codes.max() + 1)).astype(float)
+
+
+def test_small_teams_are_compared_with_one_another():
+    teams = np.array([0] * 5 + [1] * 2 + [2] * 3 + [3] * 4 + [-1] * 2)
+    peers = peers_of(teams, np.ones((16, 6), dtype=bool))
+    assert peers.tolist() == [1] * 5 + [0] * 5 + [2] * 4 + [0] * 2
+    assert peers_of(np.full(3, -1), np.ones((3, 6), dtype=bool)).tolist() == [0, 0, 0]
+    # five names, but three at a time
+    there = np.ones((16, 6), dtype=bool)
+    there[0, :3] = there[1, 3:] = there[2, :] = False
+    assert LEAST_PEERS == 4 and peers_of(teams, there)[0] == peers_of(teams, there)[5]
+
+
+def test_equals_the_regression_with_a_dummy_for_every_month_of_every_team():
+    rng = np.random.default_rng(0)
+    y, x = (with_holes(rng, values) for values in rng.normal(size=(2, 24, 16)))
+    peers = np.array([0, 1, 2] * 8)
+    rows = rows_of(y, *history(y, x, 2), peers=peers)
+    effects = np.column_stack([dummies(rows.person), dummies(rows.period)])
+    assert not_nested(rows.person, rows.period) + rows.n_people - 1 == np.linalg.matrix_rank(effects)
+    assert rows.n_periods == 14 and rows.period.max() + 1 == 3 * 14
+    columns = np.column_stack([rows.X, rows.y])
+    left = columns - effects @ np.linalg.lstsq(effects, columns, rcond=None)[0]
+    assert np.allclose(within(columns, rows.person, rows.period), left)
+    expected = np.linalg.lstsq(left[:, :2], left[:, -1], rcond=None)[0]
+    assert [one.value for one in fit_lags(y, x, 2, peers).profile] == pytest.approx(expected)
+
+
+def test_what_a_team_has_in_common_in_a_month_changes_nothing():
+    rng = np.random.default_rng(1)
+    peers = np.repeat(np.arange(4), 5)
+    y, x = rng.normal(size=(2, 20, 24))
+    moved_y, moved_x = (values + 3 * rng.normal(size=(4, 24))[peers] for values in (y, x))
+    one, other = (fit_lead(*pair, 2, peers).estimate for pair in ((y, x), (moved_y, moved_x)))
+    assert other.value == pytest.approx(one.value) and other.se == pytest.approx(one.se)
+    before, after = (juodis_karavias_sarafidis(*pair, 1, peers).p for pair in ((y, x), (moved_y, moved_x)))
+    assert after == pytest.approx(before)
+    assert juodis_karavias_sarafidis(moved_y, moved_x, 1).p != pytest.approx(before, rel=0.01)
+
+
+def test_what_stands_beside_is_beyond_the_team_too():
+    rng = np.random.default_rng(5)
+    peers = np.repeat(np.arange(4), 5)
+    y, x = rng.normal(size=(2, 20, 24))
+    moved_y, moved_x = (values + 3 * rng.normal(size=(4, 24))[peers] for values in (y, x))
+    assert np.allclose(joint_scores(moved_y, moved_x, 2, peers), joint_scores(y, x, 2, peers))
+    assert permutation_p(moved_y, moved_x, 2, peers=peers) == permutation_p(y, x, 2, peers=peers)
+    assert np.allclose(beyond_peers(moved_y, peers), beyond_peers(y, peers))
+    assert beyond_peers(y, np.zeros(20, dtype=int)) is y
+    x[3, 2] = np.nan
+    for dealt in _dealt(x, 3, rng, peers):
+        assert np.isnan(dealt[3, 2]) and np.isnan(dealt).sum() == 1
+        for team in range(4):
+            assert np.allclose(np.sort(dealt[peers == team], axis=0), np.sort(x[peers == team], axis=0), equal_nan=True)
+
+
+@pytest.mark.parametrize("by_team", [False, True])
+def test_leaving_out_equals_refitting(by_team):
+    rng = np.random.default_rng(2)
+    y, x = (with_holes(rng, values) for values in rng.normal(size=(2, 24, 16)))
+    peers = np.array([0, 1, 2, 3] * 6)
+    units = peers if by_team else np.arange(24)
+    found = leave_one_out(y, x, 2, units if by_team else None, peers)
+    sums = []
+    for unit in np.unique(units):
+        kept = units != unit
+        rows = rows_of(y[kept], *history(y[kept], x[kept], 2), peers=np.unique(peers[kept], return_inverse=True)[1])
+        sums.append(fit(rows.y, rows.X[:, :2], person=rows.person, period=rows.period).coef.sum())
+    assert (found.lowest, found.highest) == pytest.approx((min(sums), max(sums)))
+    least = min(sums) if found.total > 0 else max(sums)
+    assert found.share_left == pytest.approx(least / found.total)
+
+
+def shares(worlds_drawn, lags, *, effect=0.0):
+    """Of the joint test at 5 %, and of intervals that hold the truth: with months of everybody, and of every team."""
+    found = {"everybody": [], "team": []}
+    for number in range(worlds_drawn):
+        rng = np.random.default_rng([3, number])
+        teams = np.sort(np.r_[np.arange(5 + number % 4), rng.integers(0, 5 + number % 4, 40 - 5 - number % 4)])
+        y, x = panel_of_teams(rng, teams, effect=effect)
+        for name, peers in (("everybody", None), ("team", peers_of(teams, np.isfinite(y)))):
+            fitted = fit_lags(y, x, lags, peers)
+            low, high = fitted.total.interval()
+            found[name].append((fitted.joint.p <= 0.05, low <= effect <= high))
+    return {name: np.mean(each, axis=0) for name, each in found.items()}
+
+
+def test_months_of_a_team_are_not_taken_for_many_witnesses():
+    found = shares(60, 1)
+    assert found["team"][0] <= 0.12 and found["team"][1] >= 0.88
+    assert found["everybody"][0] > found["team"][0]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("lags", [1, 3])
+def test_the_test_is_honest_where_teams_share_their_months(lags):
+    """400 worlds of 40 people in 5 to 8 teams; the bounds are the 99.8 % range of a true 5 %."""
+    found = shares(400, lags)
+    print(lags, found)
+    assert found["team"][0] <= 0.09 and found["team"][1] >= 0.91
+    assert found["everybody"][0] >= 0.10 and found["everybody"][1] <= 0.90
+
+
+def test_a_world_of_teams_has_a_kpi_that_works_in_one_of_them():
+    given = World("teams", people=60, periods=400, noise=1, beta=0.3, team_share=0.3, teams=(20, 20, 20))
+    drawn = draw(given, np.random.default_rng(4))
+    wide = drawn.panel.pivot_table(index="entity_id", columns=["kpi", "period"], values="value")
+    y, x = wide["revenue"].to_numpy(), wide["one_team"].to_numpy()
+    teams = np.array([int(drawn.teams[person][-3:]) for person in wide.index])
+    slopes = [fit_lags(y[teams == team], x[teams == team], 1).total.value for team in range(3)]
+    assert slopes == pytest.approx([0.9, 0, 0], abs=0.05)
+    assert fit_lags(y, x, 1, teams).total.value == pytest.approx(0.3, abs=0.05)
+    assert worlds("teams").sizes == (7, 7, 7, 7, 6, 6)
+
+
+def test_an_effect_of_which_less_than_half_is_left_without_a_team_is_no_prediction():
+    arrays = world(np.random.default_rng(11))
+    most = arrays["revenue"].copy()
+    most[:10, 1:] += 3 * arrays["driver"][:10, :-1]
+    most[10:, 1:] += 0.2 * arrays["driver"][10:, :-1]
+    rows = panel_of({**arrays, "revenue": most})
+    teams = {person: f"team{number // 10}" for number, person in enumerate(sorted(set(rows["entity_id"])))}
+    found = study(rows, outcome="revenue", kpis=["driver"], asof=recorded(rows), teams=teams)
+    one = found.findings.set_index("test").loc["without_one_team"]
+    assert one["ci_low"] > 0 and not found.verdicts.loc[0, "same_sign"]
+    assert (found.verdicts.loc[0, "code"], found.verdicts.loc[0, "gate"]) == ("C", "stability")
