@@ -14,6 +14,9 @@ import ibis
 import ibis.expr.datatypes as dt
 import ibis.expr.types as ir
 
+MEMORY_LIMIT = "2GB"
+"""What an engine of ours may hold; beyond it it spills to a folder of its own."""
+
 
 @contextlib.contextmanager
 def selections_apart() -> Iterator[None]:

@@ -7,6 +7,7 @@ each cell is decided over whole arrays: a row for every entity and period, a col
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -15,6 +16,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
+from kpi_research.crm.engine import MEMORY_LIMIT
 from kpi_research.crm.roster import UNASSIGNED
 from kpi_research.kpis.definition import Kpi, Level
 from kpi_research.panel.contributions import ROSTER, WORKING_DAYS, Contributions, Part
@@ -57,7 +59,10 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     before), `no_cases` (nothing to divide by), `too_few` (a ratio or a median of fewer rows than its `min_cases`).
     """
     kpis = [kpi for kpi in parts.kpis if level in kpi.levels]
-    with duckdb.connect() as engine:
+    with (
+        tempfile.TemporaryDirectory(prefix="kpi-panel-") as spill,
+        duckdb.connect(config={"memory_limit": MEMORY_LIMIT, "temp_directory": spill}) as engine,
+    ):
         _prepare(engine, parts, intervals, level)
         present = engine.execute("SELECT * FROM present ORDER BY line").df()
         sums = _sums(engine, parts, kpis, level, len(present))

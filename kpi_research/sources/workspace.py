@@ -13,10 +13,10 @@ from typing import TypeVar
 
 import ibis
 
+from kpi_research.crm.engine import MEMORY_LIMIT
+
 Opened = TypeVar("Opened")
 Progress = Callable[[str, int, int | None], None]
-MEMORY_LIMIT = "2GB"
-"""What the engine may hold; beyond it it spills to the workspace's folder."""
 
 
 class Workspace:
