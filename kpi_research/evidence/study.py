@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -24,7 +23,8 @@ from kpi_research.evidence.peers import peers_of
 from kpi_research.evidence.permuted import permutation_ps
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.power import minimum_detectable_effect, months_needed
-from kpi_research.evidence.verdict import BY_DEFINITION, NO_LABELS, Evidence, judge, sentence
+from kpi_research.evidence.verdict import BY_DEFINITION, NO_LABELS, judge
+from kpi_research.evidence.verdict_rows import verdicts_of
 from kpi_research.language import Bilingual
 
 __all__ = ["Plan", "Study", "study"]
@@ -154,10 +154,9 @@ def _gathered(
 ) -> Study:
     """The study of what was found of each KPI."""
     findings = [finding for one in examined.values() for finding in one.findings]
-    rows = [_row(kpi, outcome, one, plan, labels) for kpi, one in examined.items()]
-    verdicts, nothing = pd.DataFrame(rows, columns=_VERDICT_COLUMNS), depth(grid.values[outcome], {}, plan.lags, plan)
     fingerprint = plan.fingerprint(outcome, list(examined), controls)
-    return Study(plan, fingerprint, as_frame(findings), verdicts, nothing)
+    nothing = depth(grid.values[outcome], {}, plan.lags, plan)
+    return Study(plan, fingerprint, as_frame(findings), verdicts_of(examined, outcome, plan, labels), nothing)
 
 
 def _deepened(
@@ -271,45 +270,3 @@ def _completed(examined: Examination, q: float, between_q: float, alpha: float, 
     findings = tuple(replace(each, q=of_test.get(each.test, np.nan)) for each in examined.findings)
     judged = replace(evidence, q=q, between_q=between_q, alpha=alpha, mde=unit.told(visible), months_needed=need)
     return replace(examined, findings=findings, evidence=judged)
-
-
-_VERDICT_COLUMNS = [
-    "kpi", "outcome", "code", "gate", "effect_unit", "effect", "ci_low", "ci_high", "effect_per_unit",
-    "effect_per_unit_low", "effect_per_unit_high", "p", "q", "q_by", "familywise_p", "permutation_p",
-    "lead_p", "mde", "on_file_p", "left_on_file", "late_share", "placebo_p", "negative_control",
-    "granger_p", "gain_p", "r2_oos", "same_sign", "between_p", "between_q", "between_effect", "apart_q", "apart_lead_p",
-    "n_people", "n_periods",
-    "lags", "months_needed", "coverage", "within_share", "same_period_r2", "alias_of", "sentence_zh", "sentence_en",
-]  # fmt: skip
-
-
-def _row(kpi: str, outcome: str, examined: Examination, plan: Plan, labels: Mapping[str, Bilingual]) -> dict[str, Any]:
-    evidence = examined.evidence
-    verdict = judge(evidence, plan)
-    numbers = {name: getattr(evidence, name) for name in Evidence.__dataclass_fields__ if name in _VERDICT_COLUMNS}
-    if verdict.gate in BY_DEFINITION:
-        # true by definition, and so no number to tell
-        numbers |= dict.fromkeys(("p", "ci_low", "ci_high"), math.nan)
-    return {
-        "kpi": kpi,
-        "outcome": outcome,
-        "code": verdict.code,
-        "gate": verdict.gate,
-        **({} if verdict.gate in BY_DEFINITION else _effects(examined)),
-        **numbers,
-        "sentence_zh": sentence(verdict, evidence, plan, "zh", labels),
-        "sentence_en": sentence(verdict, evidence, plan, "en", labels),
-    }
-
-
-def _effects(examined: Examination) -> dict[str, float]:
-    if examined.fitted is None:
-        return {}
-    total, unit = examined.fitted.total, examined.unit
-    low, high = total.interval()
-    return {
-        "effect": unit.told(total.value * unit.scale),
-        "effect_per_unit": total.value * unit.per_unit,
-        "effect_per_unit_low": low * unit.per_unit,
-        "effect_per_unit_high": high * unit.per_unit,
-    }
