@@ -28,14 +28,17 @@ def known_of(data: Stored, predictors: Collection[Kpi], periods: Sequence[Period
 
 
 def _left(people: pd.DataFrame, periods: Sequence[Period]) -> dict[str, str] | None:
-    """The last period that each of those who left had worked whole; a broken one would look like a reason to leave."""
+    """The last period that each of those who left had worked whole; a broken one would look like a reason to leave.
+
+    Empty for who left before the first of these periods was over.
+    """
     if people.empty or people["left_on"].isna().all():
         return None
     found = {}
     for person, day in people.set_index("person_id")["left_on"].dropna().items():
-        whole = [period.name for period in periods if period.end <= day.date() + ONE_DAY]
-        if whole and day.date() < periods[-1].end:
-            found[str(person)] = whole[-1]
+        if periods[0].start <= day.date() < periods[-1].end:
+            whole = [period.name for period in periods if period.end <= day.date() + ONE_DAY]
+            found[str(person)] = whole[-1] if whole else ""
     return found
 
 

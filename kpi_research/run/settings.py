@@ -43,6 +43,7 @@ class PlanSettings(_Strict):
     lags: int = Field(3, ge=1, le=6)
     q: float = Field(0.10, gt=0, lt=1)
     sesoi: float = Field(0.10, gt=0, lt=1)
+    burn_in_months: int = Field(3, ge=0, le=24)
 
 
 class ReportSettings(_Strict):
