@@ -16,7 +16,8 @@ import pandas as pd
 
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError, fit
-from kpi_research.evidence.grid import Grid, grid_of, lagged, rows_of
+from kpi_research.evidence.grid import Grid, after_burn_in, grid_of, lagged, rows_of
+from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.simulate import DEMAND_LOADING, DEMAND_RHO, ERROR_SD, simulate
 
 Kind = Literal["published", "heavy", "movers", "spread", "proxy_alias"]
@@ -124,7 +125,7 @@ class World:
             raise InputError(problems)
 
     @classmethod
-    def like(cls, panel: pd.DataFrame, *, outcome: str, kind: Kind = "published") -> World:
+    def like(cls, panel: pd.DataFrame, *, outcome: str, kind: Kind = "published", plan: Plan = DEFAULT_PLAN) -> World:
         """A world with a client's own people, periods, number of KPIs, missing records and autocorrelations.
 
         Autocorrelations are those beyond person and period effects, the median over the KPIs, and the error's such that
@@ -134,6 +135,8 @@ class World:
         ----------
         panel
             As for `study`.
+        plan
+            Of the study: without the burn-in, in which everything grows, autocorrelations are those of its rows.
 
         Raises
         ------
@@ -151,8 +154,9 @@ class World:
         usual = worlds(kind)
         result = grid.values[outcome]
         kpis = [values for kpi, values in grid.values.items() if kpi != outcome]
-        kpi_rho = _median([autocorrelation(values) for values in kpis], usual.kpi_rho)
-        result_rho = autocorrelation(result)
+        settled = after_burn_in(grid, plan.burn_in).values
+        kpi_rho = _median([autocorrelation(x) for kpi, x in settled.items() if kpi != outcome], usual.kpi_rho)
+        result_rho = autocorrelation(settled[outcome])
         joiners, leavers, missing = _attendance(grid, result, kpis)
         return replace(
             usual,

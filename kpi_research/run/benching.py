@@ -76,7 +76,8 @@ def world_of(client: Client, kind: Kind = "published") -> World:
     """
     family = {client.settings.outcome, *(kpi.name for kpi in client.predictors())}
     rows = client.panel(every=client.settings.plan.grain, level="person")
-    world = World.like(rows[rows["kpi"].isin(family)], outcome=client.settings.outcome, kind=kind)
+    own = rows[rows["kpi"].isin(family)]
+    world = World.like(own, outcome=client.settings.outcome, kind=kind, plan=client.plan())
     return replace(world, recorded=client.data.on_file is not None)
 
 

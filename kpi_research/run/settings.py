@@ -187,9 +187,8 @@ def read_scheme(given: str | Scheme | None, path: Path | None = None) -> Scheme 
     if given is None or isinstance(given, Scheme):
         return given
     if given not in template_names():
-        raise InputError(
-            Problem("settings.unknown_scheme", path.name if path else "", {"scheme": given}, given, template_names())
-        )
+        where, known = path.name if path else "", template_names()
+        raise InputError(Problem("settings.unknown_scheme", where, {"scheme": given}, given, known))
     return Scheme.model_validate(_plain(_load_yaml(TEMPLATES / f"{given}.yaml")))
 
 
