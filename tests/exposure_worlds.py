@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -50,8 +52,9 @@ def short_leaves(rng: np.random.Generator, people: int, months: int) -> Presence
 
 
 def company(
-    rng: np.random.Generator, there: Presence, *, effect: float = 0.0, ramp_months: int = 0, spread: float = 0.5
-) -> pd.DataFrame:
+    rng: np.random.Generator, there: Presence, *, effect: float = 0.0, ramp_months: int = 0, spread: float = 0.5,
+    regardless: Collection[str] = (),
+) -> pd.DataFrame:  # fmt: skip
     """A panel of `visits` and `amount`, each the sum of what was done on the days on which somebody was there.
 
     Parameters
@@ -62,6 +65,8 @@ def company(
         So long visits and amounts a day of who joined later grow from a third to what is usual.
     spread
         Standard deviation of a full month's amount within a person, as a share of its mean; it adds up over days.
+    regardless
+        What comes in whether or not somebody is there that day, in every month with a day of theirs.
     """
     people, days = there.shape
     months = days // DAYS
@@ -72,12 +77,13 @@ def company(
         grown = np.clip((np.arange(months) - joined / DAYS) / ramp_months, 0, 1)
         learnt = np.where(joined > 0, 1 / 3 + 2 / 3 * grown, 1.0)
     swing, season = rng.standard_normal((people, months)), rng.standard_normal((2, 1, months))
+    share = {kpi: (worked > 0) * 1.0 if kpi in regardless else worked / DAYS for kpi in ("visits", "amount")}
     usual = 20 * np.exp(rng.normal(0, 0.2, (people, 1)) + 0.1 * season[0])
-    visits = rng.poisson(usual * learnt * np.exp(0.25 * swing) * worked / DAYS)
+    visits = rng.poisson(usual * learnt * np.exp(0.25 * swing) * share["visits"])
     mean = 100 * np.exp(rng.normal(0, 0.3, (people, 1)) + 0.1 * season[1])
     before = np.column_stack([np.zeros(people), swing[:, :-1]])
-    chance = spread * rng.standard_normal((people, months)) / np.sqrt(np.maximum(worked, 1) / DAYS)
-    amount = mean * (learnt * (1 + effect * before) + chance) * worked / DAYS
+    chance = spread * rng.standard_normal((people, months)) / np.sqrt(np.maximum(share["amount"], 1 / DAYS))
+    amount = mean * (learnt * (1 + effect * before) + chance) * share["amount"]
     return _long({"visits": visits, "amount": amount}, worked)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -39,7 +40,7 @@ def p_values(panel: pd.DataFrame, burn_in: int) -> list[float]:
 
 def rejected(
     pattern: Callable[[np.random.Generator], Presence], worlds: int, *, burn_in: int = 3, raw: bool = False,
-    seed: int = 26, **given: float,
+    seed: int = 26, **given: Any,
 ) -> pd.Series:  # fmt: skip
     """Share of worlds with p < .05, by test; `raw` as before: sums not told per full month, no burn-in."""
     found = []
@@ -80,6 +81,21 @@ def test_part_months_without_any_effect(pattern, spread):
     before, now = (rejected(PATTERNS[pattern], 400, raw=raw, spread=spread) for raw in (True, False))
     print(f"\n{pattern}, spread {spread}\n", pd.DataFrame({"before": before, "now": now}).round(3).to_string())
     assert (now <= most_of(400)).all(), now
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(3000)
+@pytest.mark.parametrize("pattern", ["come and go", "leave over a month's end"])
+def test_what_does_not_depend_on_the_days_is_harmless_alone_and_a_link_where_neither_does(pattern):
+    """The limit of telling sums per full month (decision 0026): what needs nobody to be there grows by it."""
+    found = {
+        given: rejected(PATTERNS[pattern], 200, regardless=given)
+        for given in (("amount",), ("visits",), ("visits", "amount"))
+    }
+    print(f"\n{pattern}\n", pd.DataFrame(found).round(3).to_string())
+    assert found["amount",]["joint"] <= most_of(200) and found["visits",]["joint"] <= most_of(200)
+    both = found["visits", "amount"]["joint"]
+    assert both <= most_of(200) if pattern == "come and go" else both > 0.5
 
 
 @pytest.mark.slow
@@ -140,4 +156,4 @@ def test_weighting_by_the_days_would_gain_next_to_nothing(pattern, effect):
     print(
         f"\n{pattern}, effect {effect}: part {np.mean(parts):.1%}, errors {ratio:.4f}, scatter {scatter:.4f}, p<.05 {found}"
     )
-    assert ratio > 0.96 and scatter > 0.96
+    assert ratio > 0.95 and scatter > 0.93, "in 200 companies the scatter is known to 2 %"

@@ -65,8 +65,8 @@ def grid_of(panel: pd.DataFrame) -> Grid:
     ----------
     panel
         Long, with `COLUMNS`. Two more columns say how much of a period a person was there for: `working_days`, and
-        `additive`, whether a row's KPI is a sum over days. Without the first every period counts as full, without
-        the second nothing is scaled.
+        `additive`, whether a row's KPI is a sum over days: False also for sums that come in whether or not somebody
+        is there. Without the first every period counts as full, without the second nothing is scaled.
 
     Raises
     ------
