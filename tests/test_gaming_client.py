@@ -337,8 +337,8 @@ def test_who_is_in_no_month_of_the_study_is_not_taken_for_somebody_else():
     names = ["level", "entity_id", "period", "kpi", "value", "numerator", "denominator", "status", "working_days"]
     months = pd.DataFrame(rows, columns=names)
     effective, judged = _effective(SimpleNamespace(months=months, grid=grid_of(months)), catalogue()["visits"])
-    assert judged.tolist() == pytest.approx([[4, 4], [4, np.nan]], nan_ok=True)
-    assert effective.tolist() == pytest.approx([[2, 2], [2, np.nan]], nan_ok=True)
+    assert judged == pytest.approx(np.array([[4, 4], [4, np.nan]]), nan_ok=True)
+    assert effective == pytest.approx(np.array([[2, 2], [2, np.nan]]), nan_ok=True)
 
 
 def test_how_few_people_show_it_is_not_told():
