@@ -11,6 +11,7 @@ from conftest import small_tables, write_client
 
 from kpi_research import open_client
 from kpi_research.crm.contract import hold_to_contract
+from kpi_research.evidence.grid import grid_of
 from kpi_research.integrity.signs import GamingSigns, Sign, gamed, is_seen, together
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.language import LANGUAGES
@@ -20,7 +21,7 @@ from kpi_research.report.html import block_html
 from kpi_research.report.sections.gaming import build, shown
 from kpi_research.report.tables import block_json
 from kpi_research.run import entry_rows, gaming_file
-from kpi_research.run.gaming import kinds_of, signs_for
+from kpi_research.run.gaming import _effective, kinds_of, signs_for
 from kpi_research.run.gaming_file import gaming_of
 from kpi_research.sources.read import read_source
 from kpi_research.sources.workspace import Workspace
@@ -325,6 +326,19 @@ def test_a_rush_that_nothing_pays_for_is_explained(language):
     assert main.status == "ok" and {"zh": "没有看到下一期", "en": "not seen to have less"}[language] in main.notes[0]
     even = Sign("period_end", 0.3, 0.28, 0.32, 0.3, 0.6, 2000, kpi="visits")
     assert told(GamingSigns(together([even])), language)[0].notes == ()
+
+
+def test_who_is_in_no_month_of_the_study_is_not_taken_for_somebody_else():
+    rows = [
+        ("person", person, f"2025-0{month}", kpi, 3.0, 2.0, 4.0, "ok", days)
+        for person, days in (("A", 20.0), ("B", 20.0), ("gone", 4.0)) for month in (1, 2)
+        for kpi in ("visits", "effective_visit_rate") if (person, month) != ("B", 2)
+    ]  # fmt: skip
+    names = ["level", "entity_id", "period", "kpi", "value", "numerator", "denominator", "status", "working_days"]
+    months = pd.DataFrame(rows, columns=names)
+    effective, judged = _effective(SimpleNamespace(months=months, grid=grid_of(months)), catalogue()["visits"])
+    assert judged == pytest.approx(np.array([[4, 4], [4, np.nan]]), nan_ok=True)
+    assert effective == pytest.approx(np.array([[2, 2], [2, np.nan]]), nan_ok=True)
 
 
 def test_how_few_people_show_it_is_not_told():

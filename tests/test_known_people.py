@@ -25,8 +25,10 @@ def people(**left) -> pd.DataFrame:
 
 
 def test_the_last_month_worked_whole():
-    found = _left(people(A="2026-03-31", B="2026-03-30", C=None, D="2025-12-31", E="2026-07-15"), MONTHS)
-    assert found == {"A": "2026-03", "B": "2026-02"}, "D left before, E after; a broken month is none"
+    found = _left(
+        people(A="2026-03-31", B="2026-03-30", C=None, D="2025-12-31", E="2026-07-15", F="2026-01-20"), MONTHS
+    )
+    assert found == {"A": "2026-03", "B": "2026-02", "F": ""}, "D left before, E after; a broken month is none"
     assert _left(people(A=None), MONTHS) is None, "not known is not nobody"
 
 
@@ -37,7 +39,7 @@ def test_a_person_is_in_the_team_of_most_days():
     )
     other = roster.assign(person_id="B", team_id="T2")
     teams = pd.DataFrame({"team_id": ["T1", "T2"], "region": ["east", "west"]})
-    hired = people(A=None, B=None).assign(hired_on=pd.to_datetime(["2025-10-15", "2020-01-01"]))
+    hired = people(A=None, B=None).assign(hired_on=pd.to_datetime(["2025-04-15", "2020-01-01"]))
     data = SimpleNamespace(parts=SimpleNamespace(roster=pd.concat([roster, other])), teams=teams, people=hired)
     found = _kinds(data, MONTHS)
     own = found["team"][found["team"]["entity_id"].eq("A")].set_index("period")["group"]
@@ -51,7 +53,7 @@ def test_a_person_is_in_the_team_of_most_days():
     )
     assert set(_kinds(data, MONTHS)["region"]["group"]) == {"east", "west"}
     tenure = found["tenure"].set_index(["entity_id", "period"])["group"]
-    assert tenure[("A", "2026-04")] == "under_6_months" and tenure[("A", "2026-05")] == "longer"
+    assert tenure[("A", "2026-04")] == "under_a_year" and tenure[("A", "2026-05")] == "longer"
 
 
 def test_the_tables_beside_a_study_follow_the_grid():

@@ -195,6 +195,10 @@ def test_columns_and_sums_over_teams(parts):
     added = [kpi.name for kpi in catalogue().values() if kpi.aggregation in ("sum", "at_end") and len(kpi.levels) == 3]
     team, company = (panel(parts.only(added), as_intervals(QUARTERS), level) for level in ("team", "company"))
     assert list(team.columns) == PANEL_COLUMNS
+    additive = team.groupby("kpi")["additive"].unique()
+    assert {kpi: [catalogue()[kpi].is_additive] for kpi in additive.index} == additive.map(list).to_dict()
+    assert additive["visits"].tolist() == [True], "a sum over days"
+    assert additive["repurchase_rate"].tolist() == additive["joint_call_rate"].tolist() == [False]
     sums = team.groupby(["period", "kpi"])["numerator"].sum()
     whole = company.set_index(["period", "kpi"])["numerator"].fillna(0)
     pd.testing.assert_series_equal(sums.sort_index(), whole.sort_index(), check_names=False, rtol=1e-9)

@@ -26,7 +26,7 @@ BROKEN = re.compile(r"\bnan\b|\bNone\b|\{[a-z_]+\}")
 @pytest.fixture(scope="module")
 def kinds() -> dict[str, Grouping]:
     since = np.add.outer(np.arange(40) % 10 - 4, np.arange(24))
-    tenure = Grouping((since >= 6).astype(np.intp), ("under_6_months", "longer"))
+    tenure = Grouping((since >= 6).astype(np.intp), ("under_a_year", "longer"))
     return {"role": Grouping(np.arange(40) % 2, ("hunter", "farmer")), "team": sized(12, 12, 12, 4), "tenure": tenure}
 
 

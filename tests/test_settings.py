@@ -6,6 +6,7 @@ import pytest
 
 from kpi_research.appraisal.scheme import TEMPLATES, template_names
 from kpi_research.errors import InputError
+from kpi_research.evidence.plan import Plan
 from kpi_research.kpis.catalogue import catalogue
 from kpi_research.run.client import open_client
 from kpi_research.run.kpi_names import problems_of_names
@@ -41,6 +42,8 @@ def problems(tmp_path: Path, text: str, language: str = "en") -> str:
 def test_a_good_file(tmp_path):
     settings = read(tmp_path, GOOD)
     assert settings.client == "acme" and settings.plan.lags == 3 and settings.scheme is None
+    shorter = read(tmp_path, GOOD + "plan: {burn_in_months: 1}\n").plan
+    assert settings.plan.burn_in_months == 3 and Plan(**shorter.model_dump()).burn_in == 1
 
 
 @pytest.mark.parametrize(
@@ -57,7 +60,7 @@ def test_a_good_file(tmp_path):
         ("title: {zh: 安科, en: Acme}", "title: {zh: 安科}", ["acme.yaml:2", "title.en"]),
         ("source:", "timezone: Mars/Olympus\nsource:", ["acme.yaml:3", "Mars/Olympus", "Asia/Shanghai"]),
         ("source:", "calendar: XX\nsource:", ["acme.yaml:3", "XX"]),
-        ("source:", "plan: {lags: 0, q: 2}\nsource:", ["plan.lags", "plan.q"]),
+        ("source:", "plan: {lags: 0, q: 2, burn_in_months: -1}\nsource:", ["plan.lags", "plan.q", "plan.burn_in_months"]),
         ("source:", "until: 2026-13-01\nsource:", ["until"]),
         ("source:", "source: [\n", ["Not valid YAML"]),
         (GOOD, "", ["empty"]),

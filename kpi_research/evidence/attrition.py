@@ -58,6 +58,10 @@ LEAST_LEAVERS = 8
 TRUNCATED_AT = (0.01, 0.99)
 """Quantiles of the weights beyond which they are cut (Cole & Hernan 2008): one row must not speak for everybody."""
 
+STAYED, GONE_AT_ONCE = -1, -2
+"""In place of a leaver's last whole period: of who stayed or was moved elsewhere; of who left before the panel's first
+period was over, of whom nothing can be used."""
+
 BOUNDS = (0.7, 1.3)
 """The weighted effect as a share of the plain one, outside of which leaving is said to move it."""
 
@@ -131,9 +135,9 @@ def fit_leaving(y: FloatArray, x: FloatArray, left: Codes, lags: int) -> Leaving
     Parameters
     ----------
     left
-        N indices of the last period that a person who left worked whole; -1 for who stayed or was moved elsewhere.
-        Later cells are not used: a month that ends with somebody's leaving is short for that reason. Who left after the
-        panel's last period counts as there.
+        N indices of the last period that a person who left worked whole, or `STAYED`, or `GONE_AT_ONCE`. Later cells
+        are not used: a month that ends with somebody's leaving is short for that reason. Who left after the panel's
+        last period counts as there.
 
     Raises
     ------
@@ -226,7 +230,7 @@ def _at_risk(
 
 def _present(left: Codes, periods: int) -> npt.NDArray[np.bool_]:
     """N x T: up to a person's last period."""
-    return (left[:, None] < 0) | (np.arange(periods) <= left[:, None])
+    return (left[:, None] == STAYED) | (np.arange(periods) <= left[:, None])
 
 
 def _recent(values: FloatArray, lags: int) -> FloatArray:

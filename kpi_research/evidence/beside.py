@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 import pandas as pd
 
+from kpi_research.evidence.attrition import GONE_AT_ONCE, STAYED
 from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.grid import Grid, grid_of
 from kpi_research.evidence.heterogeneity import Grouping
@@ -33,7 +34,8 @@ class Known:
     Parameters
     ----------
     left
-        Person -> name of the last period worked whole, of those who left; None where it is not known who left.
+        Person -> name of the last period worked whole, of those who left; empty where there was none in the panel.
+        None where it is not known who left.
     weekly
         The panel by stretches of a week, named `<period>/<number>`, of KPIs that add up; None for no such rows.
     kinds
@@ -94,11 +96,12 @@ def beside(
 
 
 def _left(grid: Grid, left: Mapping[str, str] | None) -> Codes | None:
-    """Of each person the index of the last period worked whole; -1 for who stayed, or left before the first."""
+    """Of each person the index of the last period worked whole, or who stayed or left before there was one."""
     if left is None:
         return None
     place = {period: index for index, period in enumerate(grid.periods)}
-    return np.array([place.get(left.get(person, ""), -1) for person in grid.people], dtype=np.intp)
+    found = [place.get(left[person], GONE_AT_ONCE) if person in left else STAYED for person in grid.people]
+    return np.array(found, dtype=np.intp)
 
 
 def _weeks(grid: Grid, weekly: pd.DataFrame | None) -> Weekly | None:
@@ -108,7 +111,9 @@ def _weeks(grid: Grid, weekly: pd.DataFrame | None) -> Weekly | None:
     place = {period: index for index, period in enumerate(grid.periods)}
     codes = np.array([place.get(name.rsplit("/", 1)[0], -1) for name in by_week.periods], dtype=np.intp)
     rows = pd.Index(by_week.people).get_indexer(grid.people)
-    values = {kpi: np.where((rows >= 0)[:, None], x[rows], np.nan) for kpi, x in by_week.values.items()}
+    # weeks of periods that are in the study: neither the first of a new person nor those that somebody mostly missed
+    known = (rows >= 0)[:, None] & (codes >= 0) & grid.active[:, codes]
+    values = {kpi: np.where(known, x[rows], np.nan) for kpi, x in by_week.values.items()}
     return Weekly(values, codes)
 
 

@@ -65,10 +65,14 @@ class Rows:
 
 
 def grid_of(panel: pd.DataFrame) -> Grid:
-    """The person level of a panel as arrays; only values with status `ok` count.
+    """The person level of a panel as arrays, per full period; only values with status `ok` count.
 
-    Where the panel says how many days people worked, a period with fewer than half of its days is left out
-    (`LEAST_DAYS`): who had left, or was not there yet, did and sold nothing, and both together look like a link.
+    Parameters
+    ----------
+    panel
+        Long, with `COLUMNS`. Two more columns say how much of a period a person was there for: `working_days`, and
+        `additive`, whether a row's KPI is a sum over days: False also for sums that come in whether or not somebody
+        is there. Without the first every period counts as full, without the second nothing is scaled.
 
     Raises
     ------
@@ -79,8 +83,7 @@ def grid_of(panel: pd.DataFrame) -> Grid:
         raise InputError(Problem("study.missing_columns", values={"columns": ", ".join(missing)}))
     rows = panel[panel["level"].isin(["person"])]
     if "working_days" in rows.columns:
-        days = rows["working_days"].astype(float)
-        rows = rows[~(days.le(0) | (days < LEAST_DAYS * days.groupby(rows["period"]).transform("max")))]
+        rows = _per_full_period(rows)
     if (twice := rows.duplicated(KEY)).any():
         first = ", ".join(str(part) for part in rows.loc[twice, KEY].iloc[0])
         raise InputError(Problem("study.duplicate_rows", values={"count": int(twice.sum()), "first": first}))
@@ -90,6 +93,40 @@ def grid_of(panel: pd.DataFrame) -> Grid:
     value = rows["value"].to_numpy(dtype=float, na_value=np.nan)
     cube[where] = np.where(rows["status"].isin(["ok"]) & np.isfinite(value), value, np.nan)
     return Grid(tuple(people), tuple(periods), dict(zip(names, cube, strict=True)), np.isfinite(cube).any(axis=0))
+
+
+def _per_full_period(rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of periods of which a person worked at least half of the days (`LEAST_DAYS`), sums as if it had been all.
+
+    Who works as always on 12 of 21 days does and sells 12/21 of the usual: sums move with the days, and together they
+    look like a link. Per day they are the same whatever the days, and so is the mean of value x (days of whoever worked
+    most in that period / own days). A ratio, a median, a number of different things, or what stands at a period's end
+    does not grow with the days and stays as it is. Periods with fewer than half of their days are left out: who had
+    left, or was not there yet, did and sold nothing, and of a few days a value per full period is mostly chance.
+    """
+    days = rows["working_days"].astype(float)
+    most = days.groupby(rows["period"]).transform("max")
+    # days that are not known are not few
+    enough = ~(days.le(0) | (days < LEAST_DAYS * most))
+    rows, part = rows[enough], (days / most)[enough].fillna(1.0)
+    if "additive" not in rows.columns:
+        return rows
+    return rows.assign(value=rows["value"].astype(float) / part.where(rows["additive"].isin([True]), 1.0))
+
+
+def after_burn_in(grid: Grid, periods: int) -> Grid:
+    """The grid without everybody's first `periods` periods, but for those who were there from the first one on.
+
+    What new people do and sell grows together while they learn, which person and period effects do not take out. Who
+    is new is told by the grid alone: whoever has no value in the first period in which anybody has one. Those who are
+    there then may have come the day before; a later gap makes nobody new again.
+    """
+    if not grid.active.any():
+        return grid
+    first, begin = grid.active.argmax(axis=1), grid.active.any(axis=0).argmax()
+    is_new = (first > begin)[:, None] & (np.arange(len(grid.periods)) < first[:, None] + periods)
+    values = {kpi: np.where(is_new, np.nan, x) for kpi, x in grid.values.items()}
+    return Grid(grid.people, grid.periods, values, grid.active & ~is_new)
 
 
 def placed(values: FloatArray, given: Grid, wanted: Grid) -> FloatArray:

@@ -33,7 +33,7 @@ import pandas as pd
 
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.fixed_effects import Estimate, FloatArray
-from kpi_research.evidence.grid import Grid, grid_of, lagged, rows_of
+from kpi_research.evidence.grid import Grid, after_burn_in, grid_of, lagged, rows_of
 from kpi_research.evidence.multiplicity import aliases
 from kpi_research.evidence.outcome import Outcome, Unit, outcome_of, unit_of
 from kpi_research.evidence.plan import DEFAULT_PLAN
@@ -118,6 +118,7 @@ def effect_given(
     lags: int = 1,
     reach: int = 2,
     lineage: Collection[str] = (),
+    burn_in: int = DEFAULT_PLAN.burn_in,
 ) -> ControlledEffect:
     """The effect of a KPI on a result, given those of many controls that matter for either.
 
@@ -136,6 +137,8 @@ def effect_given(
         Periods of each control beside a lag of the KPI: the lag's own and `reach` - 1 before it.
     lineage
         KPIs that share records with the outcome, as for `study`.
+    burn_in
+        Periods of a person who came after the panel's first that are left out, as by `Plan.burn_in`.
 
     Raises
     ------
@@ -145,7 +148,7 @@ def effect_given(
     NotEstimableError
         If the rows that are left cannot carry the regression, or the controls determine the KPI.
     """
-    grid = grid_of(panel)
+    grid = after_burn_in(grid_of(panel), burn_in)
     names = list(dict.fromkeys(controls))
     counts = {"lags": lags, "reach": reach}
     problems = [

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 
 from kpi_research.errors import InputError, Problem
+from kpi_research.evidence.power import MONTHS_PER
 from kpi_research.periods import Grain
 
 _RANGES: dict[str, tuple[float, float]] = {
@@ -19,6 +21,7 @@ _RANGES: dict[str, tuple[float, float]] = {
     "min_coverage": (0, 1),
     "min_within_share": (0, 1),
     "mechanical_r2": (0, 1),
+    "burn_in_months": (0, 24),
 }
 
 
@@ -40,6 +43,8 @@ class Plan:
         share of the variance that lies within persons and periods.
     mechanical_r2
         Same-period share explained within persons from which KPI and outcome count as the same thing.
+    burn_in_months
+        So long is left out of who came after the panel's first period, whatever the grain; see `burn_in`.
     grain
         Length of the panel's periods.
 
@@ -57,6 +62,7 @@ class Plan:
     min_coverage: float = 0.70
     min_within_share: float = 0.01
     mechanical_r2: float = 0.80
+    burn_in_months: int = 3
     grain: Grain = "month"
 
     def __post_init__(self) -> None:
@@ -67,6 +73,11 @@ class Plan:
         ]
         if problems:
             raise InputError(problems)
+
+    @property
+    def burn_in(self) -> int:
+        """`burn_in_months` in periods, rounded up: three months are 14 weeks, 3 months, a quarter, and a whole year."""
+        return math.ceil(self.burn_in_months / MONTHS_PER[self.grain])
 
     def fingerprint(self, outcome: str, kpis: Iterable[str], negative_controls: Iterable[str] = ()) -> str:
         """SHA-256 of the plan with its outcome, its family of KPIs and its negative controls, whatever their order."""

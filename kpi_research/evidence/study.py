@@ -16,7 +16,7 @@ from kpi_research.evidence.depth import depth
 from kpi_research.evidence.examine import Examination, OnFile, examine
 from kpi_research.evidence.finding import as_frame
 from kpi_research.evidence.fixed_effects import Codes, FloatArray
-from kpi_research.evidence.grid import Grid, grid_of, late_shares, placed
+from kpi_research.evidence.grid import Grid, after_burn_in, grid_of, late_shares, placed
 from kpi_research.evidence.multiplicity import aliases, alpha_within, family_q, in_view_of_all
 from kpi_research.evidence.negative_controls import held_against, unfit_controls
 from kpi_research.evidence.peers import peers_of
@@ -83,7 +83,9 @@ def study(
     ----------
     panel
         Long, one row a person, period and KPI: `level, entity_id, period, kpi, value, status`. Periods next to each
-        other in the sorted names are consecutive; a person's missing period breaks the lags that reach across it.
+        other in the sorted names are consecutive; a person's missing period breaks the lags that reach across it. With
+        `working_days` and `additive`, as `Client.panel` has them, KPIs that are sums over days are told per full period
+        (`grid_of`). The first months of who came later are left out (`Plan.burn_in_months`).
     kpis
         The family; all KPIs but the outcome and the negative controls if None.
     lineage
@@ -113,7 +115,7 @@ def study(
         If a column is missing, a row is repeated, outcome or a KPI is not in the panel, or a negative control is one of
         the family or shares records with the outcome; too little data is no error but a verdict.
     """
-    grid = grid_of(panel)
+    grid = after_burn_in(grid_of(panel), plan.burn_in)
     controls = [*dict.fromkeys(negative_controls)]
     names = _named(grid, outcome, kpis, controls, lineage)
     mechanical = {*lineage, outcome}
@@ -204,10 +206,16 @@ def _unknown(key: str, given: str, allowed: list[str]) -> Problem:
 
 
 def _on_file(grid: Grid, panel: pd.DataFrame, asof: pd.DataFrame) -> dict[str, OnFile]:
-    """Every KPI of the as-of panel, and the share of its records in the full panel that it lacks."""
+    """Every KPI of the as-of panel, and the share of its records in the full panel that it lacks.
+
+    Persons and periods are those of the grid: who is left out as new there had records on file here.
+    """
     then = grid_of(asof)
     late = late_shares(panel, asof)
-    return {kpi: OnFile(placed(values, then, grid), late.get(kpi, np.nan)) for kpi, values in then.values.items()}
+    return {
+        kpi: OnFile(np.where(grid.active, placed(values, then, grid), np.nan), late.get(kpi, np.nan))
+        for kpi, values in then.values.items()
+    }
 
 
 def _told_apart(

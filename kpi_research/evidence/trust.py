@@ -59,8 +59,7 @@ def trust(
     lags
         Those of the study; fewer where the periods with both cannot carry them (`lags.usable_lags`).
     left
-        N indices of the last period that a person who left worked whole; -1 for who stayed or was moved. None where it
-        is not known who left.
+        As for `attrition.fit_leaving`; None where it is not known who left.
 
     Returns
     -------

@@ -236,6 +236,7 @@ def sentence(
         "mde": f"{evidence.mde:.0%}",
         "need": _need(evidence, plan, language),
         "sesoi": f"{plan.sesoi:.0%}",
+        "burn_in": _burn_in(plan, language),
         "min_people": str(plan.min_people),
         "min_periods": str(plan.min_periods),
         "min_coverage": f"{plan.min_coverage:.0%}",
@@ -248,6 +249,11 @@ def sentence(
     }
     in_shares = evidence.effect_unit == "share" and (verdict.code, verdict.gate) in TOLD_IN_SHARES
     return say(f"verdict.{verdict.code}.{verdict.gate}{'_share' if in_shares else ''}", language, **values)
+
+
+def _burn_in(plan: Plan, language: Language) -> str:
+    """From when on new people count, where anything is left out of them."""
+    return say("verdict.burn_in", language, first=str(plan.burn_in_months + 1)) if plan.burn_in_months else ""
 
 
 def _late(evidence: Evidence, language: Language) -> str:

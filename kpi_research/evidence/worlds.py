@@ -16,7 +16,8 @@ import pandas as pd
 
 from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError, fit
-from kpi_research.evidence.grid import grid_of, lagged, rows_of
+from kpi_research.evidence.grid import after_burn_in, grid_of, lagged, rows_of
+from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.simulate import DEMAND_LOADING, DEMAND_RHO, ERROR_SD, simulate
 from kpi_research.evidence.staff import attendance, divided, median_known, team_codes, teams_of
 
@@ -145,7 +146,13 @@ class World:
 
     @classmethod
     def like(
-        cls, panel: pd.DataFrame, *, outcome: str, kind: Kind = "published", teams: Mapping[str, str] | None = None
+        cls,
+        panel: pd.DataFrame,
+        *,
+        outcome: str,
+        kind: Kind = "published",
+        teams: Mapping[str, str] | None = None,
+        plan: Plan = DEFAULT_PLAN,
     ) -> World:
         """A world with a client's own people, periods, number of KPIs, missing records, autocorrelations and teams.
 
@@ -156,6 +163,8 @@ class World:
         ----------
         panel, teams
             As for `study`. What teams have in common is, as autocorrelations are, the median over result and KPIs.
+        plan
+            Of the study: without the burn-in, in which everything grows, autocorrelations are those of its rows.
 
         Raises
         ------
@@ -164,18 +173,17 @@ class World:
         """
         grid = grid_of(panel)
         if outcome not in grid.values:
-            values, known = {"given": outcome}, sorted(grid.values)
-            raise InputError(Problem("study.unknown_outcome", values=values, given=outcome, allowed=known))
+            raise InputError(Problem("study.unknown_outcome", "", {"given": outcome}, outcome, sorted(grid.values)))
         people, periods = (int(grid.active.any(axis=axis).sum()) for axis in (1, 0))
         if people < LEAST_PEOPLE or periods < LEAST_PERIODS:
             least = {"least_people": LEAST_PEOPLE, "least_periods": LEAST_PERIODS}
             raise InputError(Problem("bench.too_little", values={"people": people, "periods": periods, **least}))
         usual = worlds(kind)
-        result = grid.values[outcome]
         kpis = [values for kpi, values in grid.values.items() if kpi != outcome]
-        kpi_rho = median_known([autocorrelation(values) for values in kpis], usual.kpi_rho)
-        result_rho = autocorrelation(result)
-        joiners, leavers, missing = attendance(grid, result, kpis)
+        joiners, leavers, missing = attendance(grid, grid.values[outcome], kpis)
+        settled = {kpi: autocorrelation(x) for kpi, x in after_burn_in(grid, plan.burn_in).values.items()}
+        result_rho = settled.pop(outcome)
+        kpi_rho = median_known([*settled.values()], usual.kpi_rho)
         sizes, common = teams_of(grid, teams or {})
         return replace(
             usual,

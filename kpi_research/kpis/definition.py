@@ -129,3 +129,8 @@ class Kpi:
             raise ValueError(f"{self.name}: a {self.aggregation} has no denominator")
         if (self.until is None) == (self.aggregation == "at_end"):
             raise ValueError(f"{self.name}: `until` and `at_end` go together")
+
+    @property
+    def is_additive(self) -> bool:
+        """Whether it is a sum over days, so that its values of days add up to that of a month."""
+        return self.aggregation == "sum" and self.denominator is None

@@ -24,7 +24,7 @@ from kpi_research.panel.queries import COUNT, DENOMINATOR, NUMERATOR, SUM_DECIMA
 
 COMPANY = "company"
 PANEL_COLUMNS = [
-    "level", "entity_id", "period", "kpi", "value", "numerator", "denominator", "n", "status", "working_days",
+    "level", "entity_id", "period", "kpi", "value", "numerator", "denominator", "n", "status", "working_days", "additive",
 ]  # fmt: skip
 SILENCE_IS_MISSING = frozenset({"activities"})
 """Tables without any row of a person in a period mean that they were not kept, rather than that nothing was done. Who
@@ -53,7 +53,8 @@ def panel(parts: Contributions, intervals: pd.DataFrame, level: Level) -> pd.Dat
     Returns
     -------
     One row for every KPI and entity with working days or rows in the interval, in `PANEL_COLUMNS`. `numerator` of a
-    median or a number of different things is that figure itself. `status` is `ok`; `partial` (rows too young to be
+    median or a number of different things is that figure itself. `additive`: whether values of shorter stretches add
+    up to that of a longer one (`Kpi.is_additive`). `status` is `ok`; `partial` (rows too young to be
     judged were left out, or the interval is not over); or why `value` is missing: `no_data` (the client lacks a table),
     `no_record` (nothing was recorded, so that nothing is known), `no_history` (the data begin too late to know what was
     before), `no_cases` (nothing to divide by), `too_few` (a ratio or a median of fewer rows than its `min_cases`).
@@ -276,6 +277,7 @@ def _long(kpis: Sequence[Kpi], level: Level, present: pd.DataFrame, sums: _Sums,
             "n": sums.n.ravel(),
             "status": _text(status.ravel(), STATUSES),
             "working_days": present["working_days"].to_numpy(float).repeat(width),
+            "additive": np.tile([kpi.is_additive for kpi in kpis], lines).astype(bool),
         },
         copy=False,
     )

@@ -77,8 +77,8 @@ def world_of(client: Client, kind: Kind = "published") -> World:
     """
     family = {client.settings.outcome, *(kpi.name for kpi in client.predictors())}
     rows = client.panel(every=client.settings.plan.grain, level="person")
-    teams = latest_teams(client.data.parts, None)
-    world = World.like(rows[rows["kpi"].isin(family)], outcome=client.settings.outcome, kind=kind, teams=teams)
+    own, teams = rows[rows["kpi"].isin(family)], latest_teams(client.data.parts, None)
+    world = World.like(own, outcome=client.settings.outcome, kind=kind, teams=teams, plan=client.plan())
     return replace(world, recorded=client.data.on_file is not None)
 
 

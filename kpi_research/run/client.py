@@ -106,7 +106,8 @@ class Client:
 
         Returns
         -------
-        `level, entity_id, period, kpi, value, numerator, denominator, n, status, working_days` (see `panel.panel`).
+        `level, entity_id, period, kpi, value, numerator, denominator, n, status, working_days, additive` (see
+        `panel.panel`).
 
         Raises
         ------

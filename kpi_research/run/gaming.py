@@ -268,7 +268,7 @@ def _dilution(rows: _Rows, kpi: Kpi) -> Sign:
 def _effective(rows: _Rows, kpi: Kpi) -> tuple[FloatArray, FloatArray] | None:
     """Effective ones and all that were judged, by person and month; None where that is not recorded."""
     share = rows.months[rows.months["kpi"] == EFFECTIVE_SHARE.get(kpi.name, "")]
-    share = share[share["denominator"] > 0]
+    share = share[(share["denominator"] > 0) & share["entity_id"].isin(rows.grid.people)]
     if share.empty:
         return None
     people, periods = pd.Index(rows.grid.people), pd.Index(rows.grid.periods)

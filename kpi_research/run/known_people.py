@@ -13,8 +13,9 @@ from kpi_research.panel import panel
 from kpi_research.periods import ONE_DAY, Period, weekly_slices
 from kpi_research.run.store import Stored
 
-NEW_MONTHS = 6
-"""Who has been there for less is compared with the others: most have learnt the work by then."""
+NEW_MONTHS = 12
+"""Who has been there for less is compared with the others. Of half a year nothing would be left: the study leaves out
+the first three months and then needs as many for the lags."""
 
 
 def known_of(data: Stored, predictors: Collection[Kpi], periods: Sequence[Period]) -> Known:
@@ -28,14 +29,17 @@ def known_of(data: Stored, predictors: Collection[Kpi], periods: Sequence[Period
 
 
 def _left(people: pd.DataFrame, periods: Sequence[Period]) -> dict[str, str] | None:
-    """The last period that each of those who left had worked whole; a broken one would look like a reason to leave."""
+    """The last period that each of those who left had worked whole; a broken one would look like a reason to leave.
+
+    Empty for who left before the first of these periods was over.
+    """
     if people.empty or people["left_on"].isna().all():
         return None
     found = {}
     for person, day in people.set_index("person_id")["left_on"].dropna().items():
-        whole = [period.name for period in periods if period.end <= day.date() + ONE_DAY]
-        if whole and day.date() < periods[-1].end:
-            found[str(person)] = whole[-1]
+        if periods[0].start <= day.date() < periods[-1].end:
+            whole = [period.name for period in periods if period.end <= day.date() + ONE_DAY]
+            found[str(person)] = whole[-1] if whole else ""
     return found
 
 
@@ -74,10 +78,10 @@ def _teams(roster: pd.DataFrame, periods: Sequence[Period]) -> pd.DataFrame:
 
 
 def _tenure(people: pd.DataFrame, periods: Sequence[Period]) -> pd.DataFrame:
-    """Whether a person had been there for half a year when a period began."""
+    """Whether a person had been there for a year when a period began."""
     rows = people[["entity_id", "hired_on"]].merge(
         pd.DataFrame({"period": [each.name for each in periods], "start": pd.to_datetime([p.start for p in periods])}),
         how="cross",
     )
     is_new = rows["start"] < rows["hired_on"] + pd.DateOffset(months=NEW_MONTHS)
-    return rows.assign(group=is_new.map({True: "under_6_months", False: "longer"}))[["entity_id", "period", "group"]]
+    return rows.assign(group=is_new.map({True: "under_a_year", False: "longer"}))[["entity_id", "period", "group"]]

@@ -39,6 +39,7 @@ class PlanSettings(_Strict):
     lags: int = Field(3, ge=1, le=6)
     q: float = Field(0.10, gt=0, lt=1)
     sesoi: float = Field(0.10, gt=0, lt=1)
+    burn_in_months: int = Field(3, ge=0, le=24)
 
 
 class ReportSettings(_Strict):
@@ -185,9 +186,8 @@ def read_scheme(given: str | Scheme | None, path: Path | None = None) -> Scheme 
     if given is None or isinstance(given, Scheme):
         return given
     if given not in template_names():
-        raise InputError(
-            Problem("settings.unknown_scheme", path.name if path else "", {"scheme": given}, given, template_names())
-        )
+        where, known = path.name if path else "", template_names()
+        raise InputError(Problem("settings.unknown_scheme", where, {"scheme": given}, given, known))
     return Scheme.model_validate(plain(load_yaml(TEMPLATES / f"{given}.yaml")))
 
 
