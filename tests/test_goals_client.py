@@ -192,7 +192,7 @@ def test_every_state_of_the_section_can_be_printed(client, pages, language):
 def test_no_chance_is_named_without_what_it_rests_on(pages):
     page = pages["en"]
     (block,) = shown(page, GoalView((standing(),), pd.DataFrame()))
-    assert block.table.frame["chance"].tolist() == ["rather not: about 30 in 100 (from 20 past months)"]
+    assert block.table.frame["chance"].tolist() == ["somewhat unlikely: about 30 in 100 (from 20 past months)"]
     (told,) = block.table.frame["stretch_chance"]
     assert re.fullmatch(r"CNY [\d.,KM]+, hardly: under 1 in 100 \(from 20 past months\)", told), told
     assert "behind the plan" in block.text[0]

@@ -111,7 +111,8 @@ def _next_step(page: PageData, scored: pd.DataFrame) -> str:
     idle = _shown_to_be_idle(page)
     if len(idle):
         kpis = listed(map(page.inline, idle["kpi"]), page.language)
-        parts.append(say("headline.next.not_more", page.language, kpis=kpis, lags=int(idle["lags"].min())))
+        given = {"kpis": kpis, "outcome": page.inline(page.outcome), "lags": int(idle["lags"].min())}
+        parts.append(say("headline.next.not_more", page.language, **given))
     return "".join(parts)
 
 

@@ -27,6 +27,8 @@ from kpi_research.report.words import listed, range_of
 MOST_GROUPS = 12
 """A kind with more groups is told by its table: a picture of them all is longer than a phone is patient."""
 PICTURES_SHOWN = 4
+NEARLY_ALL = 0.95
+"""From this share of people on, the ten in ten that it rounds to are told as nearly everybody."""
 Columns = tuple[tuple[str, ColumnFormat], ...]
 KINDS: Columns = (
     ("kpi", "text"), ("kind", "text"), ("p_differ", "probability"), ("q_differ", "probability"), ("i2", "share"),
@@ -168,6 +170,8 @@ def _people(page: PageData, kpi: str, rows: pd.DataFrame) -> Iterator[str]:
         down = high < 0.5
         key = "down" if down else "up" if low > 0.5 else "unclear"
         share = 1 - row["above"] if down else row["above"]
+        if key != "unclear" and share >= NEARLY_ALL:
+            key += "_all"
         ends = (1 - high, 1 - low) if down else (low, high)
         yield say(
             f"segments.people.{key}",
