@@ -50,6 +50,31 @@ def test_what_was_on_file_is_told_per_full_month_too():
     assert found["left_on_file"] == pytest.approx(1) and found["on_file_p"] == pytest.approx(found["p"])
 
 
+def test_late_records_of_months_that_are_left_out_say_nothing_of_those_that_count():
+    there = np.ones((40, 24 * DAYS), dtype=bool)
+    there[:20, : 6 * DAYS] = False
+    panel = company(np.random.default_rng(4), there, effect=0.3).assign(n=10.0)
+    new = panel["entity_id"].isin(sorted(set(panel["entity_id"]))[:20])
+    first = panel["period"].isin(sorted(set(panel["period"]))[6:9])
+    asof = panel[panel["kpi"] == "visits"]
+    late = asof.assign(n=asof["n"].where(~(new & first), 0.0))
+    one, other = (study(panel, outcome="amount", asof=each).verdicts.loc[0] for each in (asof, late))
+    assert one["late_share"] == other["late_share"] == 0
+    assert (one["code"], one["gate"]) == (other["code"], other["gate"])
+
+
+def test_negative_controls_are_taken_as_they_come():
+    rng = np.random.default_rng(6)
+    panel = company(rng, part_time(rng, 40, 24), effect=0.3)
+    given = panel[panel["kpi"] == "visits"]
+    by_itself = given.assign(kpi="renewals", value=rng.poisson(20, len(given)).astype(float))
+    rows = pd.concat([panel, by_itself], ignore_index=True)
+    asked = {"outcome": "amount", "kpis": ["visits"], "negative_controls": ["renewals"], "asof": given}
+    one = study(rows, **asked)
+    plain = study(rows.assign(additive=rows["additive"] & (rows["kpi"] != "renewals")), **asked)
+    assert one.verdicts.loc[0, "placebo_p"] == plain.verdicts.loc[0, "placebo_p"] > 0
+
+
 def test_the_mean_per_full_month_does_not_depend_on_the_days():
     rng = np.random.default_rng(3)
     there = part_time(rng, 1000, 24)

@@ -112,6 +112,20 @@ def test_leaving_out_equals_refitting(by_team):
     assert found.share_left == pytest.approx(least / found.total)
 
 
+def test_a_team_whose_months_fall_apart_is_left_out_whole():
+    # the old ones' last rows are over before the new ones' first: no month of the team has both
+    rng = np.random.default_rng(5)
+    y, x = rng.normal(size=(2, 20, 20))
+    teams = np.repeat([0, 1], [8, 12])
+    y[:4, 9:] = x[:4, 9:] = y[4:8, :8] = x[4:8, :8] = np.nan
+    y[:8, 1:] += np.nan_to_num(x[:8, :-1])
+    found = leave_one_out(y, x, 1, teams, teams)
+    rows = rows_of(y[8:], *history(y[8:], x[8:], 1))
+    alone = fit(rows.y, rows.X[:, :1], person=rows.person, period=rows.period).coef[0]
+    assert min(abs(found.lowest - alone), abs(found.highest - alone)) < 1e-9
+    assert found.share_left < 0.5
+
+
 def shares(worlds_drawn, lags, *, effect=0.0):
     """Of the joint test at 5 %, and of intervals that hold the truth: with months of everybody, and of every team."""
     found = {"everybody": [], "team": []}
@@ -165,3 +179,14 @@ def test_an_effect_of_which_less_than_half_is_left_without_a_team_is_no_predicti
     one = found.findings.set_index("test").loc["without_one_team"]
     assert one["ci_low"] > 0 and not found.verdicts.loc[0, "same_sign"]
     assert (found.verdicts.loc[0, "code"], found.verdicts.loc[0, "gate"]) == ("C", "stability")
+
+
+def test_a_kpi_that_only_one_team_uses_is_no_prediction_for_the_others():
+    arrays = world(np.random.default_rng(11))
+    tool = np.where(np.arange(len(arrays["driver"]))[:, None] < 8, arrays["driver"] - arrays["driver"].min(), 0.0)
+    arrays["revenue"][:, 1:] += 2 * tool[:, :-1]
+    rows = panel_of({"revenue": arrays["revenue"], "tool": tool})
+    teams = {person: f"team{number // 8}" for number, person in enumerate(sorted(set(rows["entity_id"])))}
+    found = study(rows, outcome="revenue", kpis=["tool"], asof=recorded(rows), teams=teams).verdicts.loc[0]
+    assert found["q"] < 0.001 and not found["same_sign"]
+    assert (found["code"], found["gate"]) == ("C", "stability")

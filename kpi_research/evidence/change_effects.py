@@ -14,6 +14,7 @@ from kpi_research.evidence.chance_rise import ChanceRise, chance_rise
 from kpi_research.evidence.changes import STRONG_F, Change, ChangeEffect, Timing, design_of, timing_of
 from kpi_research.evidence.event_study import AFTER, Comparison, comparison, effect_of, event_study
 from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError
+from kpi_research.evidence.gates import attempted
 from kpi_research.evidence.grid import grid_of
 from kpi_research.evidence.interrupted import interrupted
 from kpi_research.evidence.synthetic_control import SyntheticControl, synthetic_control
@@ -124,7 +125,7 @@ def _synthetic(found: ChangeEffect, y: FloatArray, x: FloatArray, timing: Timing
         honest_high=high,
         chance=_chance(y, timing),
         synthetic=made,
-        differences=synthetic_differences(means["y"][treated], means["y"][others], at),
+        differences=attempted(lambda: synthetic_differences(means["y"][treated], means["y"][others], at)),
         periods=tuple(np.array(found.periods)[kept]),
         n_people=int((np.isfinite(y) & np.isfinite(x)).any(axis=1).sum()),
         donors={timing.names[t]: float(share) for t, share in zip(others, made.weights, strict=True)},

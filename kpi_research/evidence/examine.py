@@ -223,6 +223,8 @@ def _passed(passed: Gates, on_file: OnFile | None, full: LagFit | None) -> dict[
     stable = [passed.by_person.same_sign] if passed.by_person else []
     if passed.by_team:
         stable.append(passed.by_team.share_left >= LEAST_SHARE_LEFT)
+    if passed.rests_on_a_team:
+        stable.append(False)
     if used := then or full:
         stable.append(np.sign(used.total.value) == np.sign(used.tested.value))
     return {

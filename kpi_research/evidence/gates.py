@@ -46,6 +46,8 @@ class Gates:
         The lags of the KPI as it was on file at each period's end.
     by_person, by_team
         Left out one at a time; `by_team` also None where there are fewer than `LEAST_TEAMS` teams.
+    rests_on_a_team
+        Whether there are so many teams, and nothing can be told without one of them.
     """
 
     on_file: LagFit | None = None
@@ -53,6 +55,7 @@ class Gates:
     gain: Gain | None = None
     by_person: Stability | None = None
     by_team: Stability | None = None
+    rests_on_a_team: bool = False
 
 
 def gates(
@@ -84,12 +87,14 @@ def gates(
     if x_on_file is not None:
         same = np.array_equal(x, x_on_file, equal_nan=True)
         on_file = full if same else attempted(lambda: fit_lags_of(outcome, x_on_file, lags, peers))
+    by_team = attempted(lambda: leave_one_out(outcome.tested, used, lags, teams, peers)) if several else None
     return Gates(
         on_file=on_file,
         granger=_granger(outcome.tested, used, lags, peers),
         gain=attempted(lambda: fit_gain(outcome.as_known, used, lags)),
         by_person=attempted(lambda: leave_one_out(outcome.tested, used, lags, peers=peers)),
-        by_team=attempted(lambda: leave_one_out(outcome.tested, used, lags, teams, peers)) if several else None,
+        by_team=by_team,
+        rests_on_a_team=several and by_team is None,
     )
 
 

@@ -101,8 +101,9 @@ def _per_full_period(rows: pd.DataFrame) -> pd.DataFrame:
     Who works as always on 12 of 21 days does and sells 12/21 of the usual: sums move with the days, and together they
     look like a link. Per day they are the same whatever the days, and so is the mean of value x (days of whoever worked
     most in that period / own days). A ratio, a median, a number of different things, or what stands at a period's end
-    does not grow with the days and stays as it is. Periods with fewer than half of their days are left out: who had
-    left, or was not there yet, did and sold nothing, and of a few days a value per full period is mostly chance.
+    stays as it is; a share of a target still grows with the days where the target is not cut to them. Periods with
+    fewer than half of their days are left out: who had left, or was not there yet, did and sold nothing, and of a few
+    days a value per full period is mostly chance.
     """
     days = rows["working_days"].astype(float)
     most = days.groupby(rows["period"]).transform("max")
@@ -140,14 +141,17 @@ def placed(values: FloatArray, given: Grid, wanted: Grid) -> FloatArray:
     return moved
 
 
-def late_shares(full: pd.DataFrame, then: pd.DataFrame) -> dict[str, float]:
+def late_shares(full: pd.DataFrame, then: pd.DataFrame, grid: Grid) -> dict[str, float]:
     """By KPI, the share of the rows behind a full panel's values that were not on file at their period's end.
 
-    Counted by `n`, over the persons and periods with a value in the full panel; nothing where a panel has no `n`.
+    Counted by `n`, over the persons and periods of a grid with a value in the full panel; nothing where a panel has no
+    `n`.
     """
     if "n" not in full.columns or "n" not in then.columns:
         return {}
-    known = full.loc[full["level"].isin(["person"]) & full["status"].isin(["ok"]), [*KEY, "n"]]
+    who, when = np.nonzero(grid.active)
+    used = pd.DataFrame({"entity_id": np.array(grid.people)[who], "period": np.array(grid.periods)[when]})
+    known = full.loc[full["level"].isin(["person"]) & full["status"].isin(["ok"]), [*KEY, "n"]].merge(used)
     both = known.merge(
         then.loc[then["level"].isin(["person"]), [*KEY, "n"]], how="left", on=KEY, suffixes=("", "_then")
     )

@@ -1,5 +1,7 @@
 """A placebo by chance: the KPI dealt out anew among the people of each period, and asked the same question.
 
+Where teams are known it is dealt out among the people of a team.
+
 What a period did to everybody stays, and so does how the KPI is spread; whose it was does not. A KPI that says
 something of a person's later results must say more than nearly all of these (randomisation test). All of them are
 fitted in one pass (`batch`). The strongest lag is compared with the strongest of each deal, so that having chosen it is

@@ -122,7 +122,7 @@ def _sums_without(cells: FloatArray, columns: FloatArray, members: list[Codes]) 
         People x periods, 1 where there is a row; and what person and period effects leave of the row's lags and, last,
         its outcome (zero where there is no row).
     members
-        The people who are left out together, by position; all of one part of the panel, whose effects alone change.
+        The people who are left out together, by position. Only the effects of the parts that they are in change.
 
     Raises
     ------
@@ -132,8 +132,9 @@ def _sums_without(cells: FloatArray, columns: FloatArray, members: list[Codes]) 
     products = np.tile(np.einsum("ntj,ntk->jk", columns, columns), (len(members), 1, 1))
     n_rows, n_effects = np.full(len(members), cells.sum()), np.zeros(len(members))
     for people, periods in parts_of(cells):
-        own = [place for place, who in enumerate(members) if np.isin(who, people).all()]
-        chosen = [np.empty(0, dtype=np.intp), *(np.searchsorted(people, members[place]) for place in own)]
+        theirs = [np.flatnonzero(np.isin(people, who)) for who in members]
+        own = [place for place, who in enumerate(theirs) if len(who)]
+        chosen = [np.empty(0, dtype=np.intp), *(theirs[place] for place in own)]
         left = _without(cells[np.ix_(people, periods)], columns[np.ix_(people, periods)], chosen)
         products[own] += left.products[1:] - left.products[0]
         n_rows[own] += left.n_rows[1:] - left.n_rows[0]

@@ -115,8 +115,8 @@ def study(
         If a column is missing, a row is repeated, outcome or a KPI is not in the panel, or a negative control is one of
         the family or shares records with the outcome; too little data is no error but a verdict.
     """
-    grid = after_burn_in(grid_of(panel), plan.burn_in)
     controls = [*dict.fromkeys(negative_controls)]
+    grid = after_burn_in(grid_of(_as_they_come(panel, controls)), plan.burn_in)
     names = _named(grid, outcome, kpis, controls, lineage)
     mechanical = {*lineage, outcome}
     on_file = _on_file(grid, panel, asof) if asof is not None else {}
@@ -144,6 +144,13 @@ def study(
     }
     found = _gathered(examined, grid, outcome, plan, controls, labels)
     return _deepened(found, grid, outcome, used, known, peers) if with_depth else found
+
+
+def _as_they_come(panel: pd.DataFrame, controls: Sequence[str]) -> pd.DataFrame:
+    """The panel, with negative controls as sums that come in whether or not somebody is there."""
+    if "additive" not in panel.columns:
+        return panel
+    return panel.assign(additive=panel["additive"].isin([True]) & ~panel["kpi"].isin(controls))
 
 
 def _gathered(
@@ -211,7 +218,7 @@ def _on_file(grid: Grid, panel: pd.DataFrame, asof: pd.DataFrame) -> dict[str, O
     Persons and periods are those of the grid: who is left out as new there had records on file here.
     """
     then = grid_of(asof)
-    late = late_shares(panel, asof)
+    late = late_shares(panel, asof, grid)
     return {
         kpi: OnFile(np.where(grid.active, placed(values, then, grid), np.nan), late.get(kpi, np.nan))
         for kpi, values in then.values.items()
