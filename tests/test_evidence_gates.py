@@ -80,6 +80,8 @@ def test_equivalence_p_agrees_with_the_interval(value, se):
         ({"coverage": 0.69}, "N", "coverage"),
         ({"within_share": 0.009}, "N", "within_share"),
         ({"p": np.nan, "q": np.nan}, "N", "not_estimable"),
+        ({"p": np.nan, "q": np.nan, "whole_teams": True}, "N", "whole_teams"),
+        ({"whole_teams": True, "within_share": 0.0}, "N", "within_share"),
         ({"lead_p": 0.0099}, "R", "lead"),
         ({"lead_p": 0.01}, "E", "q"),
         ({"between_q": 0.10}, "D", "between"),
