@@ -199,3 +199,15 @@ def test_moving_as_one_is_asked_of_those_who_have_colleagues():
     alone[10] = of_team[10]
     assert not moves_as_one(y, alone, peers), "only who has no colleague moves"
     assert not moves_as_one(y, by_person + rng.normal(size=20), peers), "it moves for everybody"
+
+
+@pytest.mark.parametrize("alone", [None, "head office"])
+def test_who_has_no_colleague_is_not_counted_and_no_gaps_alone_are_blamed(alone):
+    rows = panel_of(world(np.random.default_rng(15), 8, 24))
+    people = sorted(set(rows["entity_id"]))
+    teams = {person: "a" for person in people[:7]} | ({people[7]: alone} if alone else {})
+    (told,) = study(rows, outcome="revenue", kpis=["driver"], teams=teams).verdicts.to_dict("records")
+    assert (told["gate"], told["n_people"]) == ("people", 7)
+    assert "a colleague to be compared with" in told["sentence_en"] and "有同事可比" in told["sentence_zh"]
+    (every,) = study(rows, outcome="revenue", kpis=["driver"]).verdicts.to_dict("records")
+    assert every["n_people"] == 8
