@@ -228,6 +228,21 @@ def test_underpowered_says_how_long_to_wait_or_that_waiting_is_no_way():
     assert "24 weeks" in sentence(Verdict("G", "power"), evidence, Plan(grain="week"), "en")
 
 
+@pytest.mark.parametrize(
+    ("grain", "months", "zh", "en"),
+    [
+        ("month", 3, "第 4 个月", "month 4"), ("quarter", 4, "第 3 个季度", "quarter 3"), ("year", 3, "第 2 年", "year 2"),
+        ("half_year", 6, "第 2 个半年", "half-year 2"), ("week", 3, "第 15 周", "week 15"), ("day", 1, "第 32 天", "day 32"),
+    ],
+)  # fmt: skip
+def test_new_people_are_said_to_count_from_the_period_from_which_they_do(grain, months, zh, en):
+    plan = Plan(grain=grain, burn_in_months=months)
+    in_chinese, in_english = (sentence(Verdict("N", "people"), ENOUGH, plan, language) for language in LANGUAGES)
+    assert f"从{zh}起" in in_chinese and f"from their {en} on" in in_english
+    at_once = sentence(Verdict("N", "people"), ENOUGH, Plan(grain=grain, burn_in_months=0), "en")
+    assert "joined later" not in at_once
+
+
 def test_languages_agree_on_placeholders():
     for key, both in catalogue().items():
         if key.startswith(("verdict.", "study.")):

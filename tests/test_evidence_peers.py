@@ -205,7 +205,7 @@ def test_moving_as_one_is_asked_of_those_who_have_colleagues():
 def test_who_has_no_colleague_is_not_counted_and_no_gaps_alone_are_blamed(alone):
     rows = panel_of(world(np.random.default_rng(15), 8, 24))
     people = sorted(set(rows["entity_id"]))
-    teams = {person: "a" for person in people[:7]} | ({people[7]: alone} if alone else {})
+    teams = dict.fromkeys(people[:7], "a") | ({people[7]: alone} if alone else {})
     (told,) = study(rows, outcome="revenue", kpis=["driver"], teams=teams).verdicts.to_dict("records")
     assert (told["gate"], told["n_people"]) == ("people", 7)
     assert "a colleague to be compared with" in told["sentence_en"] and "有同事可比" in told["sentence_zh"]

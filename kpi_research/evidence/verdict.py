@@ -255,8 +255,12 @@ def sentence(
 
 
 def _burn_in(plan: Plan, language: Language) -> str:
-    """From when on new people count, where anything is left out of them."""
-    return say("verdict.burn_in", language, first=str(plan.burn_in_months + 1)) if plan.burn_in_months else ""
+    """From which of their periods on new people count, where anything is left out of them."""
+    if not plan.burn_in:
+        return ""
+    # whole periods are left out: three months of years are the first year
+    unit = say(f"verdict.unit_one.{plan.grain}", language)
+    return say("verdict.burn_in", language, first=str(plan.burn_in + 1), unit=unit)
 
 
 def _late(evidence: Evidence, language: Language) -> str:
