@@ -21,6 +21,7 @@ from kpi_research.evidence.bench import (
     called,
     tabulated,
 )
+from kpi_research.evidence.benched import Benched
 from kpi_research.evidence.fixed_effects import fit
 from kpi_research.evidence.grid import grid_of, rows_of
 from kpi_research.evidence.lags import fit_lags
@@ -150,6 +151,38 @@ def test_a_world_like_a_panel_has_its_teams_and_what_they_have_in_common():
     assert World.like(apart.panel, outcome=OUTCOME, teams=apart.teams).team_share == pytest.approx(0, abs=0.02)
     unknown = World.like(drawn.panel, outcome=OUTCOME)
     assert (unknown.teams, unknown.team_share) == ((), 0)
+
+
+def test_teams_that_tell_nothing_are_not_taken_for_the_clients_own():
+    """One team of all shares the period, teams of one share nothing: what is not measured is not said to be."""
+    drawn = draw(World(people=30, periods=20), np.random.default_rng(8))
+    people = sorted(set(drawn.panel["entity_id"]))
+    for teams in (dict.fromkeys(people, "all"), {person: person for person in people}):
+        found = World.like(drawn.panel, outcome=OUTCOME, teams=teams)
+        assert (found.teams, found.team_share) == ((), 0)
+        with pytest.raises(InputError, match="at least 3 teams of two"):
+            World.like(drawn.panel, outcome=OUTCOME, kind="teams", teams=teams)
+    pairs = {person: f"team{number // 2}" for number, person in enumerate(people[:6])}
+    assert World.like(drawn.panel, outcome=OUTCOME, kind="teams", teams=pairs).teams == (2, 2, 2)
+    with pytest.raises(InputError, match="would have 2"):
+        World.like(drawn.panel, outcome=OUTCOME, kind="teams", teams={who: pairs[who] for who in people[:5]})
+    assumed = World.like(drawn.panel, outcome=OUTCOME, kind="teams")
+    assert (assumed.teams, assumed.sizes, assumed.team_share) == ((), (8, 8, 7, 7), 0.3)
+
+
+@pytest.mark.parametrize("language", LANGUAGES)
+def test_teams_are_told_as_measured_assumed_or_not_at_all(language, capsys):
+    worlds_told = {
+        "measured": World(people=30, teams=(10, 10, 10), team_share=0.21),
+        "assumed": World("teams", people=30, team_share=0.3),
+        "": World(people=30),
+    }
+    for told, each in worlds_told.items():
+        benching.print_bench(Benched("acme", each, ONE_LAG, 1, 1, tabulated([{"driver": ["B"]}])), language)
+        shown = "".join(capsys.readouterr().out.split())
+        for kind, share in (("measured", "21%"), ("assumed", "30%")):
+            sizes = {"teams": str(len(each.sizes)), "team_share": share, "usual": "7"}
+            assert ("".join(say(f"bench.teams_{kind}", language, **sizes).split()) in shown) == (kind == told)
 
 
 @pytest.mark.parametrize("rho", [0.0, 0.4, 0.8])

@@ -80,6 +80,8 @@ def test_equivalence_p_agrees_with_the_interval(value, se):
         ({"coverage": 0.69}, "N", "coverage"),
         ({"within_share": 0.009}, "N", "within_share"),
         ({"p": np.nan, "q": np.nan}, "N", "not_estimable"),
+        ({"p": np.nan, "q": np.nan, "whole_teams": True}, "N", "whole_teams"),
+        ({"whole_teams": True, "within_share": 0.0}, "N", "within_share"),
         ({"lead_p": 0.0099}, "R", "lead"),
         ({"lead_p": 0.01}, "E", "q"),
         ({"between_q": 0.10}, "D", "between"),
@@ -224,6 +226,21 @@ def test_underpowered_says_how_long_to_wait_or_that_waiting_is_no_way():
     hopeless = dataclasses.replace(evidence, months_needed=3000)
     assert "3000" not in sentence(Verdict("G", "power"), hopeless, Plan(), "en")
     assert "24 weeks" in sentence(Verdict("G", "power"), evidence, Plan(grain="week"), "en")
+
+
+@pytest.mark.parametrize(
+    ("grain", "months", "zh", "en"),
+    [
+        ("month", 3, "第 4 个月", "month 4"), ("quarter", 4, "第 3 个季度", "quarter 3"), ("year", 3, "第 2 年", "year 2"),
+        ("half_year", 6, "第 2 个半年", "half-year 2"), ("week", 3, "第 15 周", "week 15"), ("day", 1, "第 32 天", "day 32"),
+    ],
+)  # fmt: skip
+def test_new_people_are_said_to_count_from_the_period_from_which_they_do(grain, months, zh, en):
+    plan = Plan(grain=grain, burn_in_months=months)
+    in_chinese, in_english = (sentence(Verdict("N", "people"), ENOUGH, plan, language) for language in LANGUAGES)
+    assert f"从{zh}起" in in_chinese and f"from their {en} on" in in_english
+    at_once = sentence(Verdict("N", "people"), ENOUGH, Plan(grain=grain, burn_in_months=0), "en")
+    assert "joined later" not in at_once
 
 
 def test_languages_agree_on_placeholders():

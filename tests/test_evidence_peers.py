@@ -11,7 +11,7 @@ from kpi_research.evidence.fixed_effects import fit, not_nested, within
 from kpi_research.evidence.granger import juodis_karavias_sarafidis
 from kpi_research.evidence.grid import rows_of
 from kpi_research.evidence.lags import fit_lags, history
-from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, peers_of
+from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, moves_as_one, peers_of
 from kpi_research.evidence.permuted import _dealt, permutation_p
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.simulate import autoregressive
@@ -190,3 +190,49 @@ def test_a_kpi_that_only_one_team_uses_is_no_prediction_for_the_others():
     found = study(rows, outcome="revenue", kpis=["tool"], asof=recorded(rows), teams=teams).verdicts.loc[0]
     assert found["q"] < 0.001 and not found["same_sign"]
     assert (found["code"], found["gate"]) == ("C", "stability")
+
+
+def test_a_kpi_that_moves_for_whole_teams_is_said_to_do_so_and_no_gaps_are_blamed():
+    arrays = world(np.random.default_rng(12))
+    people, months = arrays["revenue"].shape
+    of_team = np.repeat(np.arange(people // 5), 5)
+    campaign = np.random.default_rng(13).normal(size=(people // 5, months))[of_team]
+    trend = np.outer(np.arange(people), np.arange(months))
+    rows = panel_of({**arrays, "campaign": campaign, "trend": trend})
+    teams = {person: f"team{of_team[number]}" for number, person in enumerate(sorted(set(rows["entity_id"])))}
+    within_teams = study(rows, outcome="revenue", kpis=["campaign", "trend", "driver"], teams=teams).verdicts
+    gates = dict(zip(within_teams["kpi"], within_teams["gate"], strict=True))
+    assert gates["campaign"] == "whole_teams" and gates["trend"] == "not_estimable"
+    told = within_teams.set_index("kpi").loc["campaign"]
+    assert told["code"] == "N" and np.isnan(told["q"])
+    assert "whole teams at once" in told["sentence_en"] and "整个团队一起变动" in told["sentence_zh"]
+    everybody = study(rows, outcome="revenue", kpis=["campaign"]).verdicts
+    assert everybody.loc[0, "code"] != "N", "without teams it can be estimated"
+
+
+def test_moving_as_one_is_asked_of_those_who_have_colleagues():
+    rng = np.random.default_rng(14)
+    peers = np.array([0] * 5 + [1] * 5 + [2])
+    y, of_team = rng.normal(size=(11, 20)), rng.normal(size=(3, 20))[peers]
+    by_person = np.repeat(rng.normal(size=(11, 1)), 20, axis=1)
+    assert moves_as_one(y, of_team + by_person, peers)
+    assert moves_as_one(with_holes(rng, y), with_holes(rng, of_team), peers)
+    one_apart = of_team.copy()
+    one_apart[3, 7] += 1
+    assert not moves_as_one(y, one_apart, peers)
+    alone = by_person.copy()
+    alone[10] = of_team[10]
+    assert not moves_as_one(y, alone, peers), "only who has no colleague moves"
+    assert not moves_as_one(y, by_person + rng.normal(size=20), peers), "it moves for everybody"
+
+
+@pytest.mark.parametrize("alone", [None, "head office"])
+def test_who_has_no_colleague_is_not_counted_and_no_gaps_alone_are_blamed(alone):
+    rows = panel_of(world(np.random.default_rng(15), 8, 24))
+    people = sorted(set(rows["entity_id"]))
+    teams = dict.fromkeys(people[:7], "a") | ({people[7]: alone} if alone else {})
+    (told,) = study(rows, outcome="revenue", kpis=["driver"], teams=teams).verdicts.to_dict("records")
+    assert (told["gate"], told["n_people"]) == ("people", 7)
+    assert "a colleague to be compared with" in told["sentence_en"] and "有同事可比" in told["sentence_zh"]
+    (every,) = study(rows, outcome="revenue", kpis=["driver"]).verdicts.to_dict("records")
+    assert every["n_people"] == 8

@@ -18,7 +18,7 @@ from kpi_research.evidence.granger import Granger
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
 from kpi_research.evidence.lags import LagFit, Measured, fit_lags_of, fit_same_period, history, usable_lags
 from kpi_research.evidence.outcome import Outcome, Unit, outcome_of, unit_of
-from kpi_research.evidence.peers import peers_of
+from kpi_research.evidence.peers import moves_as_one, peers_of
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
@@ -127,6 +127,7 @@ def examine(
     evidence = replace(
         _with_intervals(known, lags, pair.unit),
         in_lineage=in_lineage,
+        whole_teams=lags is None and peers is not None and moves_as_one(pair.y.values, pair.x, peers),
         lead_p=lead.estimate.p if lead else np.nan,
         same_period_r2=twice.r2_within if twice else np.nan,
         between_p=between.estimate.p if between else np.nan,

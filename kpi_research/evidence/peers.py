@@ -12,9 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from kpi_research.evidence.fixed_effects import Codes, FloatArray
+from kpi_research.evidence.grid import rows_of, within_spread
 
 LEAST_PEERS = 4
 """People of a team, in the mean of its months, from which its months have effects of their own."""
+
+NOTHING = 1e-9
+"""A share of the variance under this is rounding."""
 
 
 def peers_of(teams: Codes, active: npt.NDArray[np.bool_]) -> Codes:
@@ -55,3 +59,19 @@ def beyond_peers(values: FloatArray, peers: Codes | None) -> FloatArray:
         mean = np.where(known, own, 0.0).sum(axis=0) / np.maximum(count, 1)
         left[peers == group] = np.where(known & (count > 1), own - mean, np.nan)
     return left
+
+
+def moves_as_one(y: FloatArray, x: FloatArray, peers: Codes) -> bool:
+    """Whether x moves for all peers at once, but not for everybody: nothing of it is left to compare colleagues by.
+
+    Parameters
+    ----------
+    y, x
+        Result and KPI, N x T each.
+    peers
+        As from `peers_of`. Who has no peer in a period is not asked there.
+    """
+    known = np.where(np.isfinite(y), x, np.nan)
+    compared = np.where(np.isfinite(beyond_peers(known, peers)), x, np.nan)
+    of_peers, of_all = (within_spread(rows_of(compared, y, peers=each))[1] for each in (peers, None))
+    return of_peers < NOTHING <= of_all

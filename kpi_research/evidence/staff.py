@@ -6,11 +6,18 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from kpi_research.errors import InputError, Problem
 from kpi_research.evidence.fixed_effects import TOLERANCE, Codes, FloatArray, within
 from kpi_research.evidence.grid import Grid, rows_of
 
 USUAL_SIZE = 7
 """People of a team where nobody knows."""
+
+TEAM_SHARE = 0.3
+"""What the people of a team have in common where nobody knows."""
+
+LEAST_TEAMS = 3
+"""So many teams, of two or more, has a world that is about teams: one alone shares its ups and downs with everybody."""
 
 
 def team_codes(sizes: Sequence[int], people: int) -> Codes:
@@ -26,7 +33,10 @@ def divided(people: int) -> tuple[int, ...]:
 
 
 def teams_of(grid: Grid, teams: Mapping[str, str]) -> tuple[tuple[int, ...], float]:
-    """How many people each team has, largest first, and the median over all KPIs of what a team has in common."""
+    """How many people each team has, largest first, and the median over all KPIs of what a team has in common.
+
+    That is NaN where it cannot be measured: in teams of one, in one team of all, or where nobody is in any.
+    """
     names = sorted({*teams.values()})
     there = {grid.people[place] for place in np.flatnonzero(grid.active.any(axis=1))}
     codes = np.array([names.index(teams[who]) if who in teams and who in there else -1 for who in grid.people])
@@ -85,3 +95,10 @@ def median_known(found: list[float], otherwise: float) -> float:
     """The median of those that are known; `otherwise` if none is."""
     known = [value for value in found if np.isfinite(value)]
     return float(np.median(known)) if known else otherwise
+
+
+def need_teams(sizes: Sequence[int]) -> None:
+    """Raise an InputError where there are too few teams for a world that is about them."""
+    shared = sum(size > 1 for size in sizes)
+    if shared < LEAST_TEAMS:
+        raise InputError(Problem("bench.few_teams", values={"teams": shared, "least": LEAST_TEAMS}))

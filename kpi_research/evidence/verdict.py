@@ -92,6 +92,8 @@ class Evidence:
     apart_q, apart_lead_p
         Of a KPI that shares records with the result: q of no association with later results from deals begun after it
         was counted, and the lead placebo there (`apart`).
+    whole_teams
+        Whether the KPI moves for whole teams at once, so that colleagues of a team cannot be compared (`peers`).
     alias_of
         The KPI that tells the very same; it stands in the family for both.
     """
@@ -131,6 +133,7 @@ class Evidence:
     between_effect: float = math.nan
     apart_q: float = math.nan
     apart_lead_p: float = math.nan
+    whole_teams: bool = False
     alias_of: str = ""
 
 
@@ -155,7 +158,7 @@ def judge(evidence: Evidence, plan: Plan) -> Verdict:
     if evidence.same_period_r2 >= plan.mechanical_r2:
         return Verdict("H", "same_period")
     if math.isnan(evidence.p):
-        return Verdict("N", "not_estimable")
+        return Verdict("N", "whole_teams" if evidence.whole_teams else "not_estimable")
     if evidence.q <= plan.q:
         return _of_association(evidence)
     if evidence.lead_p < FOLLOWS_ALPHA:
@@ -252,8 +255,12 @@ def sentence(
 
 
 def _burn_in(plan: Plan, language: Language) -> str:
-    """From when on new people count, where anything is left out of them."""
-    return say("verdict.burn_in", language, first=str(plan.burn_in_months + 1)) if plan.burn_in_months else ""
+    """From which of their periods on new people count, where anything is left out of them."""
+    if not plan.burn_in:
+        return ""
+    # whole periods are left out: three months of years are the first year
+    unit = say(f"verdict.unit_one.{plan.grain}", language)
+    return say("verdict.burn_in", language, first=str(plan.burn_in + 1), unit=unit)
 
 
 def _late(evidence: Evidence, language: Language) -> str:

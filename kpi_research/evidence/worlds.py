@@ -19,7 +19,7 @@ from kpi_research.evidence.fixed_effects import FloatArray, NotEstimableError, f
 from kpi_research.evidence.grid import after_burn_in, grid_of, lagged, rows_of
 from kpi_research.evidence.plan import DEFAULT_PLAN, Plan
 from kpi_research.evidence.simulate import DEMAND_LOADING, DEMAND_RHO, ERROR_SD, simulate
-from kpi_research.evidence.staff import attendance, divided, median_known, team_codes, teams_of
+from kpi_research.evidence.staff import TEAM_SHARE, attendance, divided, median_known, need_teams, team_codes, teams_of
 
 Kind = Literal["published", "heavy", "movers", "spread", "proxy_alias", "teams"]
 """What kind of world: DGP-1; money with heavy tails and many zeros; people who come and go; an effect that is spread
@@ -76,8 +76,6 @@ _RANGES: dict[str, tuple[float, float]] = {
     "leavers": (0, 1),
     "team_share": (0, 0.9),
 }
-TEAM_SHARE = 0.3
-"""What the teams of the world `teams` have in common, where nothing else is said."""
 
 
 @dataclass(frozen=True)
@@ -162,14 +160,14 @@ class World:
         Parameters
         ----------
         panel, teams
-            As for `study`. What teams have in common is, as autocorrelations are, the median over result and KPIs.
+            As for `study`. Teams count where it can be measured what they have in common: the median over all KPIs.
         plan
             Of the study: without the burn-in, in which everything grows, autocorrelations are those of its rows.
 
         Raises
         ------
         InputError
-            If a column or the outcome is missing, a row is repeated, or there are fewer than 2 people or 4 periods.
+            If a column or the outcome is missing, a row is repeated, or people, periods or, for `teams`, teams are few.
         """
         grid = grid_of(panel)
         if outcome not in grid.values:
@@ -185,6 +183,8 @@ class World:
         result_rho = settled.pop(outcome)
         kpi_rho = median_known([*settled.values()], usual.kpi_rho)
         sizes, common = teams_of(grid, teams or {})
+        if kind == "teams":
+            need_teams(sizes or divided(people))
         return replace(
             usual,
             people=people,
@@ -196,8 +196,8 @@ class World:
             missing=min(missing, _RANGES["missing"][1]),
             joiners=joiners,
             leavers=leavers,
-            teams=sizes,
-            team_share=float(np.clip(common, *_RANGES["team_share"])) if np.isfinite(common) else usual.team_share,
+            teams=() if np.isnan(common) else sizes,
+            team_share=usual.team_share if np.isnan(common) else float(np.clip(common, *_RANGES["team_share"])),
         )
 
 

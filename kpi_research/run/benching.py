@@ -13,6 +13,7 @@ from rich.table import Table
 
 from kpi_research.evidence.bench import CLAIMS, called, tabulated
 from kpi_research.evidence.benched import Benched
+from kpi_research.evidence.staff import USUAL_SIZE
 from kpi_research.evidence.worlds import BESIDE_NOISE, Kind, World
 from kpi_research.language import Language, say
 from kpi_research.run.bench_file import keep
@@ -42,7 +43,7 @@ def bench_client(
     Raises
     ------
     InputError
-        If the client file or its source is wrong, or there is too little data to take a size from.
+        If the client file or its source is wrong, or there is too little data to take a size from, or too few teams.
     KeyboardInterrupt
         If it was interrupted before the first simulation was done.
     """
@@ -73,7 +74,7 @@ def world_of(client: Client, kind: Kind = "published") -> World:
     Raises
     ------
     InputError
-        If there is too little data to take a size from.
+        If there is too little data to take a size from, or too few teams for the world `teams`.
     """
     family = {client.settings.outcome, *(kpi.name for kpi in client.predictors())}
     rows = client.panel(every=client.settings.plan.grain, level="person")
@@ -86,6 +87,8 @@ def print_bench(found: Benched, language: Language) -> None:
     """The same for the terminal: a row a kind of KPI, a column a letter."""
     console = Console()
     console.print(say("bench.size", language, **_size(found.world, language)))
+    if told := _teams(found.world, language):
+        console.print(told)
     if not found.world.recorded:
         console.print(say("bench.unrecorded", language))
     shares = found.letters
@@ -111,14 +114,23 @@ def _twice(error: float) -> str:
     return f"{2 * error:.0%}" if math.isfinite(error) else "?"
 
 
+def _teams(world: World, language: Language) -> str:
+    """What teams the world has and whether they are the client's; empty where it has none."""
+    if not world.sizes:
+        return ""
+    known = {"teams": str(len(world.sizes)), "team_share": f"{world.team_share:.0%}"}
+    if world.teams:
+        return say("bench.teams_measured", language, **known)
+    return say("bench.teams_assumed", language, usual=str(USUAL_SIZE), **known)
+
+
 def _size(world: World, language: Language) -> dict[str, str]:
-    shares = {name: f"{getattr(world, name):.0%}" for name in ("missing", "joiners", "leavers", "team_share")}
+    shares = {name: f"{getattr(world, name):.0%}" for name in ("missing", "joiners", "leavers")}
     correlations = {name: f"{getattr(world, name):.2f}" for name in ("kpi_rho", "error_rho", "beta")}
     return {
         "world": say(f"bench.world.{world.kind}", language),
         "people": str(world.people),
         "periods": str(world.periods),
-        "teams": str(len(world.sizes)),
         "kpis": str(BESIDE_NOISE[world.kind] + world.noise),
         **shares,
         **correlations,
