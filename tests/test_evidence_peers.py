@@ -99,6 +99,20 @@ def test_what_stands_beside_is_beyond_the_team_too():
             assert np.allclose(np.sort(dealt[peers == team], axis=0), np.sort(x[peers == team], axis=0), equal_nan=True)
 
 
+@pytest.mark.parametrize("lags", [1, 2])
+def test_grangers_errors_know_that_a_teams_months_are_made_of_few(lags):
+    rng = np.random.default_rng(6)
+    peers = np.repeat(np.arange(4), 5)
+    y, x = rng.normal(size=(2, 20, 24))
+    found = juodis_karavias_sarafidis(y, x, lags, peers)
+    # the same slopes and the same moves, as if the months were made of all twenty
+    bare = juodis_karavias_sarafidis(beyond_peers(y, peers), beyond_peers(x, peers), lags)
+    assert found.coefficients == pytest.approx(bare.coefficients)
+    assert found.statistic == pytest.approx(bare.statistic * (1 - 1 / 5) / (1 - 1 / 20), rel=1e-8)
+    alone = juodis_karavias_sarafidis(y, x, lags, np.zeros(20, dtype=np.intp))
+    assert alone.statistic == pytest.approx(juodis_karavias_sarafidis(y, x, lags).statistic, rel=1e-12)
+
+
 @pytest.mark.parametrize(
     ("sizes", "holes", "off"), [([5] * 4, 0.0, 1e-10), ([4, 4, 4, 8], 0.0, 0.01), ([5] * 4, 0.1, 0.01)]
 )
