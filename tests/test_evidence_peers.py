@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 from golden.planted_worlds import panel_of, world
 from test_evidence_study import recorded
 
+from kpi_research.evidence.batch import fit_each
 from kpi_research.evidence.fixed_effects import fit, not_nested, within
 from kpi_research.evidence.granger import juodis_karavias_sarafidis
-from kpi_research.evidence.grid import rows_of
+from kpi_research.evidence.grid import coded, lagged, rows_of
 from kpi_research.evidence.lags import fit_lags, history
 from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, moves_as_one, peers_of
+
+
+from kpi_research.evidence.multiplicity import in_view_of_all
+from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, peers_of
 from kpi_research.evidence.permuted import _dealt, permutation_p
 from kpi_research.evidence.placebo import fit_lead
+from kpi_research.evidence.screen import screen
 from kpi_research.evidence.simulate import autoregressive
 from kpi_research.evidence.stability import leave_one_out
-from kpi_research.evidence.stepdown import joint_scores
+from kpi_research.evidence.stepdown import beyond_periods, by_results, familywise_p, joint_scores
 from kpi_research.evidence.study import study
 from kpi_research.evidence.worlds import World, draw, worlds
 
@@ -84,7 +91,7 @@ def test_what_stands_beside_is_beyond_the_team_too():
     peers = np.repeat(np.arange(4), 5)
     y, x = rng.normal(size=(2, 20, 24))
     moved_y, moved_x = (values + 3 * rng.normal(size=(4, 24))[peers] for values in (y, x))
-    assert np.allclose(joint_scores(moved_y, moved_x, 2, peers), joint_scores(y, x, 2, peers))
+    assert np.allclose(joint_scores(moved_y, moved_x, 2, peers)[0], joint_scores(y, x, 2, peers)[0])
     assert permutation_p(moved_y, moved_x, 2, peers=peers) == permutation_p(y, x, 2, peers=peers)
     assert np.allclose(beyond_peers(moved_y, peers), beyond_peers(y, peers))
     assert beyond_peers(y, np.zeros(20, dtype=int)) is y
@@ -93,6 +100,106 @@ def test_what_stands_beside_is_beyond_the_team_too():
         assert np.isnan(dealt[3, 2]) and np.isnan(dealt).sum() == 1
         for team in range(4):
             assert np.allclose(np.sort(dealt[peers == team], axis=0), np.sort(x[peers == team], axis=0), equal_nan=True)
+
+
+@pytest.mark.parametrize("lags", [1, 2])
+def test_grangers_errors_know_that_a_teams_months_are_made_of_few(lags):
+    rng = np.random.default_rng(6)
+    peers = np.repeat(np.arange(4), 5)
+    y, x = rng.normal(size=(2, 20, 24))
+    found = juodis_karavias_sarafidis(y, x, lags, peers)
+    # the same slopes and the same moves, as if the months were made of all twenty
+    bare = juodis_karavias_sarafidis(beyond_peers(y, peers), beyond_peers(x, peers), lags)
+    assert found.coefficients == pytest.approx(bare.coefficients)
+    assert found.statistic == pytest.approx(bare.statistic * (1 - 1 / 5) / (1 - 1 / 20), rel=1e-8)
+    alone = juodis_karavias_sarafidis(y, x, lags, np.zeros(20, dtype=np.intp))
+    assert alone.statistic == pytest.approx(juodis_karavias_sarafidis(y, x, lags).statistic, rel=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "holes", "off"), [([5] * 4, 0.0, 1e-10), ([4, 4, 4, 8], 0.0, 0.01), ([5] * 4, 0.1, 0.01)]
+)
+def test_what_months_leave_is_by_how_much_parts_of_people_vary_less_than_their_sum(sizes, holes, off):
+    """Noise M u times noise M v, summed by person: parts i and j have the covariance of M_ij's squares summed."""
+    rng = np.random.default_rng(7)
+    peers = np.repeat(np.arange(4), sizes)
+    person, period = coded(rng.random((20, 12)) >= holes, peers)
+    effects = np.column_stack([dummies(person), dummies(period)])
+    M = np.eye(len(person)) - effects @ np.linalg.pinv(effects)
+    products = dummies(person).T @ M**2 @ dummies(person)
+    exact = np.trace(products) / products.sum()
+    assert beyond_periods(person, period) == pytest.approx(exact, rel=off)
+
+
+@pytest.mark.parametrize("size", [4, 5, 7])
+def test_the_maps_errors_are_those_of_the_regression_with_months_of_every_team(size):
+    rng = np.random.default_rng(8)
+    peers = np.repeat(np.arange(4), size)
+    y, x = rng.normal(size=(4 * size, 18)), rng.normal(size=(3, 4 * size, 18))
+    found = screen(y, {str(number): one for number, one in enumerate(x)}, 2, peers=peers)
+    batch = fit_each(beyond_peers(y, peers), np.stack([beyond_peers(one, peers) for one in x]), 2, peers)
+    for number, lag in np.ndindex(3, 2):
+        rows = rows_of(y, lagged(x[number], lag + 1), peers=peers)
+        estimate = fit(rows.y, rows.X, person=rows.person, period=rows.period).at(0)
+        assert (batch.coef[number, lag], batch.se[number, lag]) == pytest.approx(
+            (estimate.value, estimate.se), rel=1e-8
+        )
+        cell = found.set_index(["kpi", "lag"]).loc[(str(number), lag + 1)]
+        assert cell["p"] == pytest.approx(estimate.p, rel=1e-8)
+        assert cell["se"] / cell["effect"] == pytest.approx(estimate.se / estimate.value, rel=1e-8)
+    assert batch.left == pytest.approx(np.full((3, 2), 1 - 1 / size))
+
+
+def test_with_holes_the_map_counts_every_month_that_a_team_has():
+    rng = np.random.default_rng(9)
+    peers = np.repeat(np.arange(3), 5)
+    y, x = (with_holes(rng, values) for values in rng.normal(size=(2, 15, 12)))
+    y[:5, 5:], y[5:10, :3] = np.nan, np.nan
+    plain, counted = (fit_each(y, x[None], 1, each) for each in (None, peers))
+    rows = rows_of(y, lagged(x, 1))
+    of_everybody = not_nested(rows.person, rows.period)
+    _, own = coded(np.isfinite(y) & np.isfinite(lagged(x, 1)), peers)
+    assert len(own) == len(rows.y)
+    free = len(rows.y) - 1 - np.array([of_everybody, not_nested(rows.person, own)])
+    assert counted.coef == pytest.approx(plain.coef)
+    assert counted.se / plain.se == pytest.approx(np.sqrt(free[0] / free[1]))
+    assert counted.left[0, 0] == pytest.approx(beyond_periods(rows.person, own))
+
+
+def test_the_family_is_judged_by_what_months_of_teams_leave():
+    rng = np.random.default_rng(10)
+    peers = np.repeat(np.arange(6), 4)
+    y, x = rng.normal(size=(24, 18)), rng.normal(size=(6, 24, 18))
+    family = {str(number): one for number, one in enumerate(x)}
+    verdicts = pd.DataFrame({"kpi": list(family), "p": 0.0, "q": 0.0, "lags": 1})
+    _, found = in_view_of_all(verdicts, y, family, peers)
+    scores = [joint_scores(y, one, 1, peers)[0][by_results(y)] for one in x]
+    assert found == pytest.approx(familywise_p(scores, np.full(6, 3 / 4)))
+    assert found.min() > familywise_p(scores).min()
+    of_map = screen(y, family, 1, peers=peers)
+    scores = fit_each(beyond_peers(y, peers), np.stack([beyond_peers(one, peers) for one in x]), 1).scores
+    order = by_results(beyond_peers(y, peers))
+    strict = familywise_p(scores[:, 0, order, None], np.full(6, 3 / 4))
+    assert of_map["familywise_p"].to_numpy() == pytest.approx(np.maximum(strict, of_map["p"]))
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [4, 5, 8])
+def test_what_stands_beside_is_honest_with_teams(size):
+    """400 worlds of 40 people without any effect; the bounds are the 99.8 % range of a true 5 %, and of cells near it."""
+    peers, found = np.repeat(np.arange(40 // size), size), []
+    for number in range(400):
+        rng = np.random.default_rng([7, number])
+        y, *x = (autoregressive(rng, (40, 24), rho) for rho in (0.3, *[0.4] * 20))
+        scores, left = zip(*(joint_scores(y, one, 1, peers) for one in x))
+        of_map = screen(y, {str(number): one for number, one in enumerate(x)}, 1, peers=peers, draws=499)
+        granger = (juodis_karavias_sarafidis(y, x[0], lags, peers).p for lags in (1, 2))
+        strict = familywise_p(scores, np.array(left), draws=499).min(), of_map["familywise_p"].min()
+        found.append([*(p <= 0.05 for p in (*granger, *strict)), np.mean(of_map["p"] <= 0.05)])
+    shares = np.mean(found, axis=0)
+    print(size, shares)
+    assert np.all(shares[:4] <= 0.0875) and np.all(shares[:4] >= 0.02)
+    assert 0.04 <= shares[4] <= 0.06
 
 
 @pytest.mark.parametrize("by_team", [False, True])

@@ -145,6 +145,18 @@ def test_a_person_s_own_share_in_the_periods_means_is_allowed_for():
     assert expected > np.mean(drawn >= 8 * share)
 
 
+def test_of_small_teams_a_person_s_own_share_is_larger():
+    parts = np.array([0.3, 2.1, 1.2, 0.7, -0.2, 1.6, 0.9, -1.1])[:, None]
+    signs = np.column_stack([np.array(list(itertools.product([1, -1], repeat=7))), np.ones(128)])
+    drawn = (signs @ parts[:, 0]) ** 2 / (parts**2).sum()
+    share = parts.sum() ** 2 / (parts**2).sum() / 8
+    # two teams of four: (8 3/4 - 1) / 7 of the odds
+    odds = share / (1 - share) * 5 / 7
+    expected = np.mean(drawn >= 8 * odds / (1 + odds))
+    assert familywise_p([parts], np.array([3 / 4])) == pytest.approx([expected])
+    assert expected > familywise_p([parts])[0] == familywise_p([parts], np.array([7 / 8]))[0]
+
+
 def test_what_is_no_stronger_has_no_smaller_p():
     one = np.random.default_rng(14).normal(0.3, 1.0, (30, 1))
     other = np.roll(one, 7, axis=0)
@@ -232,12 +244,13 @@ def test_familywise_error_at_every_size(size):
 
 def test_joint_scores_are_those_of_the_study_s_test():
     y, x = panel("holes of each")
-    scores = joint_scores(y, x[3], 2)
+    scores, left_by_periods = joint_scores(y, x[3], 2)
     fitted = fit_lags(y, x[3], 2)
     rows = fitted.rows
     assert np.count_nonzero(scores.any(axis=1)) == rows.n_people
     restricted = fit(rows.y, rows.X[:, 2:], person=rows.person, period=rows.period)
     left = within(rows.X, rows.person, rows.period)
+    assert left_by_periods == 1 - (rows.n_periods - 1) / (len(rows.y) - rows.n_people)
     assert scores.sum(axis=0) == pytest.approx(left[:, :2].T @ restricted.residuals, rel=1e-6)
     with pytest.raises(NotEstimableError):
         joint_scores(y, x[0], 2)
@@ -250,7 +263,8 @@ def test_joint_tests_of_few_people_go_with_the_study_s_own_p():
     rng, pairs = np.random.default_rng(8), []
     for _ in range(60):
         y, x = world(rng, 40, 20, 1, effects=(0.06,))
-        pairs.append((fit_lags(y, x[0], LAGS).joint.p, familywise_p([joint_scores(y, x[0], LAGS)], draws=499)[0]))
+        scores, left = joint_scores(y, x[0], LAGS)
+        pairs.append((fit_lags(y, x[0], LAGS).joint.p, familywise_p([scores], np.array([left]), draws=499)[0]))
     study, flipped = np.array(pairs).T
     assert stats.spearmanr(study, flipped).statistic > 0.95
     assert np.median(np.abs(study - flipped)) < 0.05
@@ -264,8 +278,8 @@ def test_familywise_error_of_joint_tests_with_people_of_their_own():
         y, x = world(rng, 30, 20, 8)
         for k in range(8):
             x[k, 2 * k : 2 * k + 5] = np.nan
-        scores = [joint_scores(y, one, 2 + k % 2) for k, one in enumerate(x)]
-        found += familywise_p(scores, draws=499).min() <= ALPHA
+        scores, left = zip(*(joint_scores(y, one, 2 + k % 2) for k, one in enumerate(x)))
+        found += familywise_p(scores, np.array(left), draws=499).min() <= ALPHA
     assert 0.02 <= found / draws <= most(draws)
 
 

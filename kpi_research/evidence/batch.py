@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from kpi_research.evidence.fixed_effects import TOLERANCE, FloatArray
+from kpi_research.evidence.fixed_effects import TOLERANCE, Codes, FloatArray
 
 Mask = npt.NDArray[np.bool_]
 Counts = npt.NDArray[np.intp]
@@ -39,6 +39,8 @@ class Batch:
         K x L: standard deviation of KPI and result beyond person and period effects, over the rows of the pair.
     n_rows, n_people, n_periods
         K x L: what the regression rests on.
+    left
+        K x L: share of people's own variation that effects of periods leave, as `stepdown.beyond_periods`.
     scores
         K x L x N: each person's part of the sum that is zero where the KPI has no effect (KPI times result, both
         beyond the effects); zero for those who do not contribute.
@@ -51,6 +53,7 @@ class Batch:
     n_rows: Counts
     n_people: Counts
     n_periods: Counts
+    left: FloatArray
     scores: FloatArray
 
 
@@ -98,7 +101,7 @@ class _Left:
     moves: Mask
 
 
-def fit_each(y: FloatArray, kpis: FloatArray, lags: int) -> Batch:
+def fit_each(y: FloatArray, kpis: FloatArray, lags: int, peers: Codes | None = None) -> Batch:
     """The result on each KPI alone, 1 to `lags` periods earlier, with person and period effects.
 
     The same numbers as `fit` on `rows_of(y, lagged(x, lag))` gives, singletons left out alike.
@@ -111,6 +114,9 @@ def fit_each(y: FloatArray, kpis: FloatArray, lags: int) -> Batch:
         K x N x T, NaN where there is no value. KPIs with the same holes share most of the work.
     lags
         At least 1.
+    peers
+        N codes of groups whose periods' means are out of y and KPIs already (`peers.beyond_peers`): they count among
+        the effects. Where everybody has a value the numbers are those with effects of every group's own periods.
 
     Raises
     ------
@@ -126,7 +132,7 @@ def fit_each(y: FloatArray, kpis: FloatArray, lags: int) -> Batch:
     for lag in range(1, min(lags, periods - 1) + 1):
         result = y[:, lag:]
         for patterns, blocks in groups:
-            cells = _cells(_without_singletons(known[patterns, :, :-lag] & np.isfinite(result)))
+            cells = _cells(_without_singletons(known[patterns, :, :-lag] & np.isfinite(result)), peers)
             left = _beyond_effects(np.where(cells.used, result, 0.0)[:, None], cells)
             for block in blocks:
                 _fit_block(found, left, kpis[block, :, :-lag], cells, (block, lag - 1))
@@ -136,7 +142,8 @@ def fit_each(y: FloatArray, kpis: FloatArray, lags: int) -> Batch:
 def _nothing_yet(count: int, lags: int, people: int) -> Batch:
     coef, se, sd_x, sd_y = np.full((4, count, lags), np.nan)
     n_rows, n_people, n_periods = np.zeros((3, count, lags), dtype=np.intp)
-    return Batch(coef, se, sd_x, sd_y, n_rows, n_people, n_periods, np.zeros((count, lags, people)))
+    left, scores = np.ones((count, lags)), np.zeros((count, lags, people))
+    return Batch(coef, se, sd_x, sd_y, n_rows, n_people, n_periods, left, scores)
 
 
 def _groups(known: Mask, most: int) -> Iterator[tuple[Counts, list[Counts]]]:
@@ -183,6 +190,7 @@ def _fit_block(found: Batch, y: _Left, x: FloatArray, cells: _Cells, at: tuple[C
         getattr(found, name)[at] = np.where(told, values, np.nan)
     for name in ("n_rows", "n_people", "n_periods"):
         getattr(found, name)[at] = getattr(cells, name)
+    found.left[at] = 1 - (cells.absorbed - 1) / np.maximum(n - groups, 1)
     found.scores[at] = np.where(told[..., None], scores, 0.0)
 
 
@@ -195,7 +203,7 @@ def _without_singletons(usable: Mask) -> Mask:
     return usable
 
 
-def _cells(usable: Mask) -> _Cells:
+def _cells(usable: Mask, peers: Codes | None) -> _Cells:
     used = usable.astype(float)
     per_person, per_period = used.sum(axis=2), used.sum(axis=1)
     share = 1 / np.maximum(per_person, 1.0)
@@ -205,17 +213,28 @@ def _cells(usable: Mask) -> _Cells:
     system[:, periods, periods] += per_period
     # only the persons tell the level of a whole island; adding it to the equations leaves their solution as it is
     system += first[:, :, None] == first[:, None, :]
-    n_periods = (per_period > 0).sum(axis=1, keepdims=True)
-    islands = ((first == periods) & (per_period > 0)).sum(axis=1, keepdims=True)
+    of_everybody = _own_effects(first, per_period)
     return _Cells(
         used=used,
         share=share[:, None],
         inverse=np.linalg.inv(system),
-        absorbed=1 + n_periods - islands,
+        absorbed=1 + (of_everybody if peers is None else _effects_of_groups(used, peers)),
         n_rows=usable.sum(axis=(1, 2))[:, None],
         n_people=(per_person > 0).sum(axis=1, keepdims=True),
-        n_periods=n_periods,
+        n_periods=(per_period > 0).sum(axis=1, keepdims=True),
     )
+
+
+def _own_effects(first: Counts, per_period: FloatArray) -> Counts:
+    """B x 1: effects of periods that have rows, but for the level of every island (`first` of `_islands`)."""
+    return np.asarray(((first != np.arange(first.shape[1])) & (per_period > 0)).sum(axis=1, keepdims=True))
+
+
+def _effects_of_groups(used: FloatArray, peers: Codes) -> Counts:
+    """B x 1: `_own_effects` of every group by itself, all together."""
+    groups = (used[:, peers == group] for group in np.unique(peers))
+    counts = [_own_effects(_islands(own.mT @ own > 0), own.sum(axis=1)) for own in groups]
+    return np.asarray(np.sum(counts, axis=0))
 
 
 def _islands(linked: Mask) -> Counts:

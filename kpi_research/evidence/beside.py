@@ -17,7 +17,6 @@ from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.grid import Grid, grid_of
 from kpi_research.evidence.heterogeneity import Grouping
 from kpi_research.evidence.outcome import outcome_of
-from kpi_research.evidence.peers import beyond_peers
 from kpi_research.evidence.screen import SCREEN_COLUMNS, screen
 from kpi_research.evidence.segments import COLUMNS as SEGMENT_COLUMNS
 from kpi_research.evidence.segments import SIMPSON_COLUMNS, segments
@@ -86,9 +85,7 @@ def beside(
     kinds = {kind: _grouping(grid, groups) for kind, groups in known.kinds.items()}
     by_group, views = segments(y, {kpi: kpis[kpi] for kpi in going}, lags, kinds, n_tested=len(kpis))
     return Beside(
-        screen(
-            beyond_peers(outcome_of(y).tested, peers), {kpi: beyond_peers(x, peers) for kpi, x in kpis.items()}, lags
-        ),
+        screen(outcome_of(y).tested, kpis, lags, peers=peers),
         trust(y, kpis, lags, _left(grid, known.left), _weeks(grid, known.weekly)),
         by_group,
         views,

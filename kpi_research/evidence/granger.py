@@ -41,6 +41,7 @@ from scipy import special
 from kpi_research.evidence.fixed_effects import TOLERANCE, Codes, FloatArray, NotEstimableError, within
 from kpi_research.evidence.grid import coded, with_peers
 from kpi_research.evidence.separation import BoolArray
+from kpi_research.evidence.stepdown import beyond_periods
 
 LEAST_PERIODS = 16
 """Median length of a person's run under which the pooled test is refused."""
@@ -59,7 +60,8 @@ class Granger:
     Parameters
     ----------
     statistic
-        Wald statistic b' V^-1 b of the jackknifed slopes b, V from leaving out one person at a time.
+        Wald statistic b' V^-1 b of the jackknifed slopes b, V from leaving out one person at a time. The effects of
+        periods are not estimated anew: V grows by what those of peers leave less than everybody's (`beyond_periods`).
     df, p
         Number of slopes tested, and the p-value: Hotelling's T^2 with n_people - 1 degrees of freedom, that is
         statistic (n_people - df) / (df (n_people - 1)) against F(df, n_people - df).
@@ -104,14 +106,13 @@ def juodis_karavias_sarafidis(y: FloatArray, x: FloatArray, lags: int, peers: Co
     The estimator is Juodis, Karavias & Sarafidis's (2021, Empirical Economics 60); variance and reference distribution
     are not (see the module's docstring). What period effects leave of y is regressed on x_{t-1} .. x_{t-lags} with
     slopes common to all; a constant and y_{t-1} .. y_{t-lags}, with slopes of each person's own, are partialled out
-    first. From twice the estimate the mean of those from the halves of everybody's rows is taken off, which removes the
-    bias of order 1/T (Nickell 1981). Of an odd number of rows the later half has the odd one.
+    first. From twice the estimate the mean of those from the halves of everybody's rows (an odd one in the later half)
+    is taken off, which removes the bias of order 1/T (Nickell 1981).
 
     Holes: each person's longest run of periods with both y and x is used, the latest of equally long ones. It needs
     3 lags + 4 periods: `lags` to begin with, and in either half one row more than the lags + 1 coefficients of the
-    person's own. Persons with a shorter run are left out, and so are periods with a single person. On a balanced panel
-    what period effects leave is the deviation from the period's mean; with holes they are estimated together with the
-    persons', so that who is missing does not shift them.
+    person's own. Persons with a shorter run are left out, and so are periods with a single person. Period effects are
+    estimated together with the persons', so that who is missing does not shift them.
 
     Parameters
     ----------
@@ -135,8 +136,10 @@ def juodis_karavias_sarafidis(y: FloatArray, x: FloatArray, lags: int, peers: Co
     whole, first, second = (_slopes(panel, lags, part) for part in (rows, early, rows & ~early))
     slopes, *without = 2 * whole - (first + second) / 2
     moves = np.array(without) - np.mean(without, axis=0)
+    of_everybody, of_peers = (beyond_periods(*coded(panel.used, each)) for each in (None, panel.peers))
+    V = of_everybody / of_peers * (n_people - 1) / n_people * moves.T @ moves
     try:
-        statistic = float(slopes @ np.linalg.solve((n_people - 1) / n_people * moves.T @ moves, slopes))
+        statistic = float(slopes @ np.linalg.solve(V, slopes))
     except np.linalg.LinAlgError as singular:
         raise NotEstimableError from singular
     df = n_people - lags
@@ -177,16 +180,11 @@ def dumitrescu_hurlin(y: FloatArray, x: FloatArray, lags: int) -> DumitrescuHurl
 
 
 def wald_of_each_person(y: FloatArray, x: FloatArray, lags: int) -> FloatArray:
-    """Wald statistic (N) of each person's regression of y on its own and on the KPI's lags, as y and x come.
+    """Wald statistic (N) of each person's regression of y (N x T) on its own and on the KPI's lags, as y and x come.
 
     W = b' V^-1 b with V from s^2 on rows - 2 lags - 1 degrees of freedom, of the slopes of x_{t-1} .. x_{t-lags} beside
     a constant and y_{t-1} .. y_{t-lags} (Dumitrescu & Hurlin 2012), over the person's longest run of periods with both.
     NaN where that leaves no degree of freedom or no residual, or the lags of x do not vary beyond the others.
-
-    Parameters
-    ----------
-    y, x
-        N persons x T periods in natural units; NaN where missing.
     """
     return _wald_each(_Panel(y, x, _longest_runs(np.isfinite(y) & np.isfinite(x))), lags)
 
@@ -220,11 +218,12 @@ def z_tilde(wald: FloatArray, n_rows: int | npt.NDArray[np.integer], lags: int) 
 
 @dataclass(frozen=True)
 class _Panel:
-    """Outcome and KPI (N x T each), and the cells of everybody's one run of consecutive periods (N x T)."""
+    """Outcome and KPI (N x T each), cells of everybody's one run of consecutive periods (N x T), and codes of peers."""
 
     y: FloatArray
     x: FloatArray
     used: BoolArray
+    peers: Codes | None = None
 
     def rows(self, lags: int) -> BoolArray:
         """The cells (N x T) whose `lags` periods before lie in the run too."""
@@ -244,15 +243,15 @@ def _panel(y: FloatArray, x: FloatArray, shortest: int, peers: Codes | None = No
     people = used.any(axis=1)
     if not people.any():
         raise NotEstimableError
-    used = used[people]
-    person, period = coded(used, None if peers is None else peers[people])
+    used, peers = used[people], None if peers is None else peers[people]
+    person, period = coded(used, peers)
     cells = np.column_stack([y[people][used], x[people][used]])
     left = within(cells, person, period)
     if np.any(np.linalg.norm(left, axis=0) <= TOLERANCE * np.linalg.norm(cells, axis=0)):
         raise NotEstimableError
     filled = np.zeros((2, *used.shape))
     filled[:, used] = left.T
-    return _Panel(filled[0], filled[1], used)
+    return _Panel(filled[0], filled[1], used, peers)
 
 
 def _longest_runs(complete: BoolArray) -> BoolArray:

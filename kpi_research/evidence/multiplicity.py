@@ -45,8 +45,9 @@ def in_view_of_all(
     q_by = np.minimum(1.0, verdicts["q"].to_numpy(dtype=float) * np.sum(1 / np.arange(1, len(family) + 1)))
     rows = verdicts.set_index("kpi").loc[list(family)]
     order = by_results(tested)
-    scores = [joint_scores(tested, x, int(rows.loc[kpi, "lags"]), peers)[order] for kpi, x in family.items()]
-    found = dict(zip(family, np.maximum(familywise_p(scores), rows["p"].to_numpy(dtype=float)), strict=True))
+    made = [joint_scores(tested, x, int(rows.loc[kpi, "lags"]), peers) for kpi, x in family.items()]
+    strict = familywise_p([scores[order] for scores, _ in made], np.array([left for _, left in made]))
+    found = dict(zip(family, np.maximum(strict, rows["p"].to_numpy(dtype=float)), strict=True))
     return q_by, np.array([found.get(kpi, np.nan) for kpi in verdicts["kpi"]])
 
 

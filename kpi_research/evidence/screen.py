@@ -15,8 +15,9 @@ import pandas as pd
 from scipy import special
 
 from kpi_research.evidence.batch import Batch, fit_each
-from kpi_research.evidence.fixed_effects import FloatArray
+from kpi_research.evidence.fixed_effects import Codes, FloatArray
 from kpi_research.evidence.multiplicity import family_q
+from kpi_research.evidence.peers import beyond_peers
 from kpi_research.evidence.stepdown import DRAWS, SEED, by_results, familywise_p
 
 SCREEN_COLUMNS = [
@@ -25,7 +26,13 @@ SCREEN_COLUMNS = [
 
 
 def screen(
-    y: FloatArray, kpis: Mapping[str, FloatArray], lags: int, *, draws: int = DRAWS, seed: int = SEED
+    y: FloatArray,
+    kpis: Mapping[str, FloatArray],
+    lags: int,
+    *,
+    peers: Codes | None = None,
+    draws: int = DRAWS,
+    seed: int = SEED,
 ) -> pd.DataFrame:
     """The result on every KPI alone, at each lag alone, with person and period effects.
 
@@ -39,6 +46,8 @@ def screen(
         By name N x T each. A KPI made of the result's own records, or a second name of another, does not belong here.
     lags
         At least 1.
+    peers
+        N codes of those whose periods share an effect (`peers.peers_of`); everybody's do if None.
     draws, seed
         Of the bootstrap (`stepdown.familywise_p`).
 
@@ -57,13 +66,14 @@ def screen(
     """
     if any(x.shape != y.shape for x in kpis.values()):
         raise ValueError
-    cube = np.stack(list(kpis.values())) if kpis else np.empty((0, *y.shape))
-    batch = fit_each(y, cube, lags)
+    y = beyond_peers(y, peers)
+    cube = np.stack([beyond_peers(x, peers) for x in kpis.values()]) if kpis else np.empty((0, *y.shape))
+    batch = fit_each(y, cube, lags, peers)
     columns = {name: values.ravel() for name, values in _numbers(batch).items()}
     q, tested = family_q(columns["p"]), np.isfinite(columns["p"]).sum()
     order = by_results(y)
     cells = (scores[order, None] for of_kpi in batch.scores for scores in of_kpi)
-    strict = familywise_p(cells, draws=draws, seed=seed)
+    strict = familywise_p(cells, batch.left.ravel(), draws=draws, seed=seed)
     made = {
         "kpi": np.repeat(np.array(list(kpis), dtype=object), lags),
         "lag": np.tile(np.arange(1, lags + 1), len(kpis)),

@@ -30,7 +30,15 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from kpi_research.evidence.batch import Counts
-from kpi_research.evidence.fixed_effects import TOLERANCE, Codes, FloatArray, NotEstimableError, collinear, within
+from kpi_research.evidence.fixed_effects import (
+    TOLERANCE,
+    Codes,
+    FloatArray,
+    NotEstimableError,
+    collinear,
+    not_nested,
+    within,
+)
 from kpi_research.evidence.grid import rows_of
 from kpi_research.evidence.lags import history
 
@@ -42,7 +50,9 @@ BLOCK_DRAWS = 500
 """Draws held in memory at once."""
 
 
-def familywise_p(scores: Iterable[FloatArray], *, draws: int = DRAWS, seed: int = SEED) -> FloatArray:
+def familywise_p(
+    scores: Iterable[FloatArray], left: FloatArray | None = None, *, draws: int = DRAWS, seed: int = SEED
+) -> FloatArray:
     """Step-down p-values of H hypotheses, each that one or several sums over people are zero.
 
     Parameters
@@ -50,6 +60,9 @@ def familywise_p(scores: Iterable[FloatArray], *, draws: int = DRAWS, seed: int 
     scores
         H arrays of N x L: each person's part of the sums that are zero under the hypothesis (`batch.Batch.scores`,
         `joint_scores`), zero for those who do not contribute. L may differ, the N people are the same in all.
+    left
+        H shares of people's own variation that effects of periods leave (`beyond_periods`). If None, 1 - 1/N of those
+        who contribute: everybody shares every period, without holes.
     draws
         Random draws; p is (1 + as extreme) / (1 + draws). Where people are so few that there are no more different
         draws, all of them are compared instead.
@@ -70,7 +83,8 @@ def familywise_p(scores: Iterable[FloatArray], *, draws: int = DRAWS, seed: int 
     sizes = np.array([basis.shape[1] for basis in bases])
     parts = np.column_stack(bases)
     itself = _statistics(parts.sum(axis=0, keepdims=True), sizes)[0]
-    observed = _comparable(_short_of_own(itself, members[tested]), sizes)
+    shares = 1 - 1 / members[tested] if left is None else left[tested]
+    observed = _comparable(_short_of_own(itself, members[tested], shares), sizes)
     order = np.argsort(-observed, kind="stable")
     extreme, count = np.zeros(len(tested)), 0
     for signs in _signs(len(parts), draws, seed):
@@ -81,8 +95,8 @@ def familywise_p(scores: Iterable[FloatArray], *, draws: int = DRAWS, seed: int 
         extreme += (strongest >= observed[order] - TOLERANCE).sum(axis=0)
         count += len(signs)
     is_all = count == 2 ** (len(parts) - 1)
-    shares = extreme / count if is_all else (1 + extreme) / (1 + count)
-    adjusted[tested[order]] = np.maximum.accumulate(shares)
+    as_strong = extreme / count if is_all else (1 + extreme) / (1 + count)
+    adjusted[tested[order]] = np.maximum.accumulate(as_strong)
     return adjusted
 
 
@@ -91,7 +105,21 @@ def by_results(y: FloatArray) -> Codes:
     return np.argsort(np.nansum(y, axis=1), kind="stable")
 
 
-def joint_scores(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None = None) -> FloatArray:
+def beyond_periods(person: Codes, period: Codes) -> float:
+    """Share of people's own variation that effects of periods leave: 1 - 1/n where n people share every period.
+
+    By how much the squares of people's parts are too small beside their sum's variance (exactly so in teams of equal
+    size without holes; a little less than that in unequal ones, so that tests become stricter).
+
+    Parameters
+    ----------
+    person, period
+        n codes 0, 1, 2 ... without gaps; `period` of those with an effect of their own (`grid.coded`).
+    """
+    return float(1 - (not_nested(person, period) - 1) / (len(person) - person.max() - 1))
+
+
+def joint_scores(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None = None) -> tuple[FloatArray, float]:
     """Each person's part of the sums that are zero where no lag of the KPI says anything: that of `lags.fit_lags`.
 
     The result beyond effects and y_{t-1}, times each lag of the KPI beyond the same.
@@ -105,7 +133,7 @@ def joint_scores(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None = 
 
     Returns
     -------
-    N x `lags`; zero for those who do not contribute.
+    N x `lags`, zero for those who do not contribute; and the share that effects of periods leave (`beyond_periods`).
 
     Raises
     ------
@@ -124,7 +152,7 @@ def joint_scores(y: FloatArray, x: FloatArray, lags: int, peers: Codes | None = 
     asked = asked - past @ np.linalg.lstsq(past, asked, rcond=None)[0]
     sums = np.zeros((len(y), lags))
     np.add.at(sums, rows.X[:, -1].astype(np.intp), asked[:, 1:] * asked[:, :1])
-    return sums
+    return sums, beyond_periods(rows.person, rows.period)
 
 
 def _members(scores: FloatArray) -> int:
@@ -144,14 +172,16 @@ def _statistics(sums: FloatArray, sizes: Counts) -> FloatArray:
     return np.add.reduceat(sums**2, np.cumsum(sizes) - sizes, axis=1)
 
 
-def _short_of_own(statistics: FloatArray, people: Counts) -> FloatArray:
-    """The periods' means are made of everybody: each of N people's parts varies by 1/N too little beside the sum.
+def _short_of_own(statistics: FloatArray, people: Counts, left: FloatArray) -> FloatArray:
+    """The periods' means are made of the people themselves: their parts vary too little beside the sum, by 1 - `left`.
 
-    The statistic W is N times a share of the parts' squares; the odds of that share are what is too large.
+    Parts of N people with squares of s^2 in the mean have a sum of variance N s^2 / left, so that any two of them go
+    together by r = (1/left - 1)/(N - 1). The statistic W is N times a share of the parts' squares. The odds of that
+    share, t^2/(N - 1) of the parts' mean, are too large by (1 + (N - 1) r)/(1 - r) = (N - 1)/(N left - 1).
     """
-    left = (people - 2) / (people - 1)
+    just = np.maximum(people * left - 1, 0) / (people - 1)
     share = statistics / people
-    return people * left * share / (1 - share * (1 - left))
+    return people * just * share / (1 - share * (1 - just))
 
 
 def _comparable(statistics: FloatArray, sizes: Counts) -> FloatArray:
