@@ -13,11 +13,8 @@ from kpi_research.evidence.fixed_effects import fit, not_nested, within
 from kpi_research.evidence.granger import juodis_karavias_sarafidis
 from kpi_research.evidence.grid import coded, lagged, rows_of
 from kpi_research.evidence.lags import fit_lags, history
-from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, moves_as_one, peers_of
-
-
 from kpi_research.evidence.multiplicity import in_view_of_all
-from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, peers_of
+from kpi_research.evidence.peers import LEAST_PEERS, beyond_peers, moves_as_one, peers_of
 from kpi_research.evidence.permuted import _dealt, permutation_p
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.screen import screen
