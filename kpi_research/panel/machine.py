@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 import duckdb
@@ -149,7 +150,7 @@ def _sums(
         names = [column(each, number) for number in asked for each in (NUMERATOR, DENOMINATOR, COUNT)]
         known = ", ".join(f"coalesce({name}, 0.0) AS {name}" for name in names)
         rows = _rows(part, names, parts, level)
-        sums = engine.execute(f"SELECT line, {known} FROM ({rows}) JOIN present USING (entity_id, place)").fetchnumpy()
+        sums = _arrays(engine, f"SELECT line, {known} FROM ({rows}) JOIN present USING (entity_id, place)")
         for number, place in asked.items():
             numerator, denominator, n = (sums[column(each, number)] for each in (NUMERATOR, DENOMINATOR, COUNT))
             is_any = (n > 0) | (numerator != 0)
@@ -158,6 +159,12 @@ def _sums(
                 numerator[is_any], denominator[is_any], n[is_any]
             )  # fmt: skip
     return found
+
+
+def _arrays(engine: duckdb.DuckDBPyConnection, query: str) -> dict[str, np.ndarray]:
+    """The columns that a query gives, which are numbers without a gap; by way of Arrow, which copies them least."""
+    found = engine.execute(query).to_arrow_table()
+    return {name: found[name].to_numpy() for name in found.column_names}
 
 
 def _rows(part: Part, names: Sequence[str], parts: Contributions, level: Level) -> str:
@@ -220,12 +227,15 @@ def _held(part: Part, names: Sequence[str], parts: Contributions, level: Level) 
 
 def _seen(engine: duckdb.DuckDBPyConnection, kpis: Sequence[Kpi], lines: int) -> np.ndarray:
     """Whether an entity has any row in a period (rows) in the table that a KPI (columns) counts first."""
-    found = engine.execute("SELECT line, base FROM seen JOIN present USING (entity_id, place)").fetchnumpy()
-    is_seen = np.zeros((lines, len(kpis)), dtype=bool)
-    bases = np.array([kpi.needs[0] for kpi in kpis])
-    for base in {kpi.needs[0] for kpi in kpis}:
-        is_seen[np.ix_(found["line"][found["base"] == base], bases == base)] = True
-    return is_seen
+    bases = sorted({kpi.needs[0] for kpi in kpis})
+    number = f"list_position({bases}::VARCHAR[], base)"
+    known = (
+        f"SELECT line, {number} AS number FROM seen JOIN present USING (entity_id, place) WHERE {number} IS NOT NULL"
+    )
+    found = _arrays(engine, known)
+    is_seen = np.zeros((lines, len(bases)), dtype=bool)
+    is_seen[found["line"], found["number"] - 1] = True
+    return is_seen[:, [bases.index(kpi.needs[0]) for kpi in kpis]]
 
 
 def _status(
@@ -265,22 +275,25 @@ def _long(kpis: Sequence[Kpi], level: Level, present: pd.DataFrame, sums: _Sums,
     value = np.where(has_value, numerator, np.nan)
     np.divide(value, denominator, out=value, where=has_value & is_ratio)
     (entity, entities), (period, periods) = (pd.factorize(present[name]) for name in ("entity_id", "period"))
-    return pd.DataFrame(
-        {
-            "level": _text(np.zeros(lines * width, dtype=np.int8), [level]),
-            "entity_id": _text(entity.repeat(width), entities),
-            "period": _text(period.repeat(width), periods),
-            "kpi": _text(np.tile(np.arange(width), lines), [kpi.name for kpi in kpis]),
-            "value": value.ravel(),
-            "numerator": numerator.ravel(),
-            "denominator": denominator.ravel(),
-            "n": sums.n.ravel(),
-            "status": _text(status.ravel(), STATUSES),
-            "working_days": present["working_days"].to_numpy(float).repeat(width),
-            "additive": np.tile([kpi.is_additive for kpi in kpis], lines).astype(bool),
-        },
-        copy=False,
-    )
+    words = {
+        "level": (np.zeros(lines * width, dtype=np.int8), [level]),
+        "entity_id": (entity.repeat(width), entities),
+        "period": (period.repeat(width), periods),
+        "kpi": (np.tile(np.arange(width), lines), [kpi.name for kpi in kpis]),
+        "status": (status.ravel(), STATUSES),
+    }
+    with ThreadPoolExecutor() as pool:
+        texts = dict(zip(words, pool.map(_text, *zip(*words.values(), strict=True)), strict=True))
+    columns = {
+        **texts,
+        "value": value.ravel(),
+        "numerator": numerator.ravel(),
+        "denominator": denominator.ravel(),
+        "n": sums.n.ravel(),
+        "working_days": present["working_days"].to_numpy(float).repeat(width),
+        "additive": np.tile([kpi.is_additive for kpi in kpis], lines).astype(bool),
+    }
+    return pd.DataFrame({name: columns[name] for name in PANEL_COLUMNS}, copy=False)
 
 
 def _text(numbers: np.ndarray, words: Sequence[str]) -> pd.Series:
