@@ -18,7 +18,7 @@ from kpi_research.evidence.granger import Granger
 from kpi_research.evidence.grid import Grid, rows_of, within_spread
 from kpi_research.evidence.lags import LagFit, Measured, fit_lags_of, fit_same_period, history, usable_lags
 from kpi_research.evidence.outcome import Outcome, Unit, outcome_of, unit_of
-from kpi_research.evidence.peers import moves_as_one, peers_of
+from kpi_research.evidence.peers import moves_as_one
 from kpi_research.evidence.placebo import fit_lead
 from kpi_research.evidence.plan import Plan
 from kpi_research.evidence.power import equivalence_p
@@ -91,6 +91,7 @@ def examine(
     in_lineage: bool,
     on_file: OnFile | None = None,
     teams: Codes | None = None,
+    peers: Codes | None = None,
 ) -> Examination:
     """Run every test of `kpi` against `outcome`; what cannot be run is `not_applicable` with its reason.
 
@@ -98,8 +99,9 @@ def examine(
     ----------
     teams
         N codes of the persons' teams, -1 for none; None where no teams are known.
+    peers
+        N codes of those whose periods share an effect (`peers.peers_of`); everybody's do if None.
     """
-    peers = None if teams is None else peers_of(teams, grid.active)
     pair, known = sized(grid, kpi, outcome, plan, peers)
     pair = replace(pair, on_file=on_file)
     shortage = insufficient(known, plan)
@@ -144,7 +146,7 @@ def sized(grid: Grid, kpi: str, outcome: str, plan: Plan, peers: Codes | None) -
     both = np.isfinite(x) & np.isfinite(y)
     n_periods = int(both.any(axis=0).sum())
     lags = usable_lags(plan.lags, n_periods)
-    shares = [within_spread(rows_of(*pair))[1] for pair in ((x, y), (y, x))]
+    shares = [within_spread(rows_of(*both_ways))[1] for both_ways in ((x, y), (y, x))]
     evidence = Evidence(
         n_people=rows_of(result.tested, *history(result.tested, x, lags), peers=peers).n_people,
         n_periods=n_periods,
@@ -222,10 +224,8 @@ def _passed(passed: Gates, on_file: OnFile | None, full: LagFit | None) -> dict[
     if then and full and full.total.value:
         left = then.total.value / full.total.value
     stable = [passed.by_person.same_sign] if passed.by_person else []
-    if passed.by_team:
-        stable.append(passed.by_team.share_left >= LEAST_SHARE_LEFT)
-    if passed.rests_on_a_team:
-        stable.append(False)
+    if passed.by_team or passed.rests_on_a_team:
+        stable.append(passed.by_team is not None and passed.by_team.share_left >= LEAST_SHARE_LEFT)
     if used := then or full:
         stable.append(np.sign(used.total.value) == np.sign(used.tested.value))
     return {

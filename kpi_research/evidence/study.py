@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -121,20 +122,18 @@ def study(
     mechanical = {*lineage, outcome}
     on_file = _on_file(grid, panel, asof) if asof is not None else {}
     codes = _codes(grid, teams) if teams else None
+    peers = None if codes is None else peers_of(codes, grid.active)
+    asked = partial(examine, grid, outcome=outcome, plan=plan, teams=codes, peers=peers)
     used = {kpi: on_file[kpi].x if kpi in on_file else grid.values[kpi] for kpi in names}
-    alone = [
-        examine(grid, kpi, outcome, plan=plan, in_lineage=kpi in mechanical, on_file=on_file.get(kpi), teams=codes)
-        for kpi in names
-    ]
+    alone = [asked(kpi, in_lineage=kpi in mechanical, on_file=on_file.get(kpi)) for kpi in names]
     same = aliases({kpi: grid.values[kpi] for kpi in names if kpi not in mechanical})
     alone = [
         replace(one, evidence=replace(one.evidence, alias_of=same.get(kpi, "")))
         for kpi, one in zip(names, alone, strict=True)
     ]
     shared = {kpi: used[kpi] for kpi in names if kpi in mechanical}
-    told = _told_apart(grid, outcome, recent, shared, codes) if recent else {}
+    told = _told_apart(grid, outcome, recent, shared, peers) if recent else {}
     then = replace(grid, values={**grid.values, **used})
-    peers = None if codes is None else peers_of(codes, grid.active)
     together = [
         replace(one, evidence=replace(one.evidence, **told.get(kpi, {})))
         for kpi, one in zip(names, _with_aliases(_with_family(alone, plan), names), strict=True)
@@ -226,13 +225,12 @@ def _on_file(grid: Grid, panel: pd.DataFrame, asof: pd.DataFrame) -> dict[str, O
 
 
 def _told_apart(
-    grid: Grid, outcome: str, recent: tuple[str, int], kpis: Mapping[str, FloatArray], teams: Codes | None
+    grid: Grid, outcome: str, recent: tuple[str, int], kpis: Mapping[str, FloatArray], peers: Codes | None
 ) -> dict[str, dict[str, Any]]:
     name, periods = recent
     others = {kpi: x for kpi, x in kpis.items() if kpi not in (outcome, name)}
     if name not in grid.values:
         return {}
-    peers = None if teams is None else peers_of(teams, grid.active)
     return seen_apart(grid.values[name], grid.values[outcome], others, periods, peers)
 
 
